@@ -1,0 +1,9 @@
+//! Statements over billing's tables.
+
+mod invoices;
+mod ledger;
+mod payments;
+
+pub use invoices::{insert_invoice, invoice, invoice_by_id, method, put_method, update_invoice};
+pub use ledger::{balances, post, sums, transfer_count};
+pub use payments::{Payment, due_payments, insert_payment, next_due, settle_payment};

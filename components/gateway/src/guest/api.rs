@@ -1,0 +1,222 @@
+//! The API's own types: what every package means by a moment and an amount, and bodies that join several domains.
+
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::bindings::petwalker::advice::health::Weather;
+use super::bindings::petwalker::identity::profiles::Position;
+use super::bindings::petwalker::tracking::routes::TrackPoint;
+
+/// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Instant {
+    /// Milliseconds.
+    pub epoch_ms: i64,
+}
+
+impl PartialSchema for Instant {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        i64::schema()
+    }
+}
+
+impl ToSchema for Instant {}
+
+/// Milliseconds since 1970-01-01T00:00:00 UTC, beyond the 32 bits of GraphQL's own Int.
+#[Scalar(name = "UtcMillis")]
+impl ScalarType for Instant {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::Number(n) => n
+                .as_i64()
+                .map(|epoch_ms| Self { epoch_ms })
+                .ok_or_else(|| InputValueError::custom("a whole number")),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.epoch_ms.into())
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, SimpleObject, InputObject)]
+#[serde(deny_unknown_fields)]
+#[graphql(input_name = "MoneyInput")]
+pub struct Money {
+    /// Minor units (centavos, cents).
+    pub minor: i64,
+    /// ISO 4217 code.
+    pub currency: String,
+}
+
+/// E-mail address and password.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    /// E-mail address.
+    pub email: String,
+    /// Password.
+    pub password: String,
+}
+
+/// A refresh token.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct RefreshToken {
+    /// As the log-in or the last refresh gave it.
+    pub refresh_token: String,
+}
+
+/// What is to be priced.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteBody {
+    /// Where the pets are fetched.
+    pub pickup: Position,
+    /// Length of the walk in minutes, 15 to 240.
+    pub duration_min: u32,
+    /// The pets, 1 to 10.
+    pub pet_ids: Vec<String>,
+    /// When the walk is to start; left out for now.
+    pub scheduled_for: Option<Instant>,
+    /// A coupon's code.
+    pub coupon: Option<String>,
+}
+
+/// What a ride is requested with.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct RideBody {
+    /// A quote that has not ended.
+    pub quote_id: String,
+    /// The pets that were quoted.
+    pub pet_ids: Vec<String>,
+    /// For the walker, at most 500 characters.
+    #[serde(default)]
+    #[graphql(default)]
+    pub notes: String,
+}
+
+/// The tutor's PIN.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PinBody {
+    /// Four digits.
+    pub pin: String,
+}
+
+/// How a walk was cut short.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentBody {
+    /// What happened, 1 to 500 characters.
+    pub reason: String,
+}
+
+/// What a tutor thinks of a walk.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct RatingBody {
+    /// 1 to 5.
+    pub stars: u8,
+    /// At most 1000 characters.
+    #[serde(default)]
+    #[graphql(default)]
+    pub comment: String,
+}
+
+/// Points of a walk.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PointsBody {
+    /// At most 1000, in any order.
+    pub points: Vec<TrackPoint>,
+}
+
+/// An amount to give.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct TipBody {
+    /// How much.
+    pub amount: Money,
+}
+
+/// An amount to give back.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct RefundBody {
+    /// How much.
+    pub amount: Money,
+    /// Why, 1 to 200 characters.
+    pub reason: String,
+}
+
+/// How a tutor pays.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentMethodBody {
+    /// The payment provider's token.
+    pub token: String,
+}
+
+/// A cart's lines.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct CartBody {
+    /// At most 50.
+    pub lines: Vec<super::bindings::petwalker::marketplace::shop::CartLine>,
+}
+
+/// What advice is asked with.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct AdviceBody {
+    /// The weather where the walk will be.
+    pub weather: Option<Weather>,
+}
+
+/// The body of a call that needs none: `{}` or nothing.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Pets of the caller.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Pets {
+    /// Oldest first.
+    pub pets: Vec<super::bindings::petwalker::identity::profiles::Pet>,
+}
+
+/// Offers to the calling walker.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Offers {
+    /// Soonest end first.
+    pub offers: Vec<super::bindings::petwalker::matching::rides::Offer>,
+}
+
+/// Walkers around a place.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NearbyWalkers {
+    /// Nearest first.
+    pub walkers: Vec<super::bindings::petwalker::matching::presence::NearbyWalker>,
+}
+
+/// Balances of the ledger.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Balances {
+    /// One an account and currency.
+    pub balances: Vec<super::bindings::petwalker::billing::invoices::Balance>,
+}
+
+/// Advice for a pet.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AdviceList {
+    /// Gravest first.
+    pub advice: Vec<super::bindings::petwalker::advice::health::AdviceItem>,
+}

@@ -1,0 +1,171 @@
+//! GraphQL over HTTP: the same operations as REST.
+//!
+//! Follows the GraphQL-over-HTTP draft: POST with a JSON body, GET for queries only, and the status codes that go with
+//! `application/graphql-response+json` where a client accepts it.
+
+mod mutation;
+mod query;
+
+use std::sync::OnceLock;
+
+use async_graphql::{EmptySubscription, Request, Schema, parser, parser::types::OperationType};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use self::mutation::Mutation;
+use self::query::Query;
+use super::bindings::petwalker::identity::accounts::{Caller, Command};
+use super::extract::{self, Context};
+use super::local;
+use super::problem::Problem;
+
+/// Deepest nesting of a query.
+const DEPTH_MAX: usize = 12;
+/// Most fields of a query.
+const COMPLEXITY_MAX: usize = 400;
+
+type PetWalkerSchema = Schema<Query, Mutation, EmptySubscription>;
+
+fn schema() -> &'static PetWalkerSchema {
+    static SCHEMA: OnceLock<PetWalkerSchema> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        Schema::build(Query, Mutation, EmptySubscription)
+            .limit_depth(DEPTH_MAX)
+            .limit_complexity(COMPLEXITY_MAX)
+            .limit_recursive_depth(32)
+            .finish()
+    })
+}
+
+/// `/graphql/schema`: the schema as text.
+pub async fn schema_text() -> Response {
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
+    (kind, schema().sdl()).into_response()
+}
+
+/// Who calls, where somebody does, and how the request's commands are named.
+pub struct Asker {
+    caller: Result<Caller, Problem>,
+    command: Command,
+}
+
+impl Asker {
+    /// The caller, or that there is none.
+    fn caller(&self) -> Result<Caller, Problem> {
+        self.caller.clone()
+    }
+
+    /// The name of one command of the request: a document may hold several, each under its own response key.
+    fn command(&self, response_key: &str) -> Command {
+        Command {
+            id: format!("{}:{response_key}", self.command.id),
+            fingerprint: self.command.fingerprint.clone(),
+        }
+    }
+
+    fn context(&self, response_key: &str, expected_version: Option<u32>) -> Result<Context, Problem> {
+        Ok(Context { caller: self.caller()?, command: self.command(response_key), expected_version })
+    }
+}
+
+/// A problem as a GraphQL error with its code.
+fn refused(problem: Problem) -> async_graphql::Error {
+    use async_graphql::ErrorExtensions as _;
+    async_graphql::Error::new(problem.detail).extend_with(|_, extensions| {
+        extensions.set("code", problem.code);
+        if let Some(field) = problem.field {
+            extensions.set("field", field);
+        }
+    })
+}
+
+/// A query in a GET request's query string.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GetRequest {
+    query: String,
+    operation_name: Option<String>,
+    variables: Option<String>,
+}
+
+/// GET: queries only.
+pub async fn get(parts: Parts) -> Response {
+    let request = match axum::extract::Query::<GetRequest>::try_from_uri(&parts.uri) {
+        Ok(axum::extract::Query(get)) => match get.into_request() {
+            Ok(request) => request,
+            Err(problem) => return problem.into_response(),
+        },
+        Err(e) => return Problem::new("malformed", e.body_text()).at("query").into_response(),
+    };
+    if may_change(&request) {
+        let mut refusal =
+            Problem::new("method-not-allowed", "a mutation must be sent with POST").into_response();
+        refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return refusal;
+    }
+    local(execute(&parts, &[], request)).await
+}
+
+impl GetRequest {
+    fn into_request(self) -> Result<Request, Problem> {
+        let mut request = Request::new(self.query);
+        if let Some(name) = self.operation_name {
+            request = request.operation_name(name);
+        }
+        if let Some(variables) = self.variables {
+            let variables: serde_json::Value = serde_json::from_str(&variables)
+                .map_err(|e| Problem::new("malformed", e.to_string()).at("variables"))?;
+            request = request.variables(async_graphql::Variables::from_json(variables));
+        }
+        Ok(request)
+    }
+}
+
+/// Whether the document holds anything but queries. What cannot be read is left to the execution to refuse.
+fn may_change(request: &Request) -> bool {
+    parser::parse_query(&request.query)
+        .is_ok_and(|document| document.operations.iter().any(|(_, op)| op.node.ty != OperationType::Query))
+}
+
+/// POST: a JSON body with `query`, and where needed `variables` and `operationName`.
+pub async fn post(parts: Parts, body: Bytes) -> Response {
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !kind.trim_start().to_ascii_lowercase().starts_with("application/json") {
+        return Problem::new("unsupported-media-type", "send application/json").into_response();
+    }
+    match serde_json::from_slice::<Request>(&body) {
+        Ok(request) => local(execute(&parts, &body, request)).await,
+        Err(e) => Problem::new("malformed", e.to_string()).into_response(),
+    }
+}
+
+async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
+    let command = match extract::command(parts, body) {
+        Ok(command) => command,
+        Err(problem) => return problem.into_response(),
+    };
+    let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
+    let response = schema().execute(request.data(asker)).await;
+    let modern = accepts_graphql_response(&parts.headers);
+    // No data at all means that the document never ran: it could not be read or was not valid.
+    let never_ran = response.is_err()
+        && response.data == async_graphql::Value::Null
+        && !response.errors.iter().any(|e| !e.path.is_empty());
+    let status = if modern && never_ran { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    let kind = if modern {
+        "application/graphql-response+json; charset=utf-8"
+    } else {
+        "application/json; charset=utf-8"
+    };
+    let body = serde_json::to_vec(&response).unwrap_or_default();
+    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+}
+
+fn accepts_graphql_response(headers: &HeaderMap) -> bool {
+    headers.get_all(header::ACCEPT).iter().any(|value| {
+        value.to_str().is_ok_and(|v| v.to_ascii_lowercase().contains("application/graphql-response+json"))
+    })
+}

@@ -1,0 +1,226 @@
+//! Mutations.
+
+use async_graphql::{Context, Object, Result};
+
+use super::{Asker, refused};
+use crate::guest::api::{
+    CartBody, IncidentBody, LogIn, PaymentMethodBody, PinBody, PointsBody, QuoteBody, RatingBody,
+    RefreshToken, RefundBody, RideBody, TipBody,
+};
+use crate::guest::bindings::petwalker::billing::invoices::Invoice;
+use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
+use crate::guest::bindings::petwalker::identity::profiles::{
+    Pet, PetDetails, Position, Walker, WalkerDetails,
+};
+use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product, ProductDetails};
+use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
+use crate::guest::bindings::petwalker::pricing::quotes::Quote;
+use crate::guest::bindings::petwalker::tracking::routes::Receipt;
+use crate::guest::{extract, local, ops};
+
+/// What can be done.
+pub struct Mutation;
+
+fn asker<'a>(ctx: &Context<'a>) -> Result<&'a Asker> {
+    ctx.data::<Asker>()
+}
+
+/// The call that a field makes: named by the request and the field's response key.
+fn call(ctx: &Context<'_>, expected_version: Option<u32>) -> Result<extract::Context> {
+    let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
+    asker(ctx)?.context(&key, expected_version).map_err(refused)
+}
+
+#[Object]
+impl Mutation {
+    /// Makes an account.
+    async fn sign_up(&self, ctx: &Context<'_>, input: SignUpRequest) -> Result<Account> {
+        let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
+        local(ops::accounts::sign_up(asker(ctx)?.command(&key), input)).await.map_err(refused)
+    }
+
+    /// Opens a session.
+    async fn log_in(&self, input: LogIn) -> Result<SessionTokens> {
+        local(ops::accounts::log_in(input)).await.map_err(refused)
+    }
+
+    /// Trades a refresh token for new tokens.
+    async fn refresh(&self, input: RefreshToken) -> Result<SessionTokens> {
+        local(ops::accounts::refresh(input)).await.map_err(refused)
+    }
+
+    /// Ends the session of a refresh token.
+    async fn log_out(&self, input: RefreshToken) -> Result<bool> {
+        local(ops::accounts::log_out(input)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Adds a pet of the calling tutor.
+    async fn add_pet(&self, ctx: &Context<'_>, input: PetDetails) -> Result<Pet> {
+        local(ops::profiles::add_pet(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// Writes the calling walker's profile.
+    async fn put_walker(&self, ctx: &Context<'_>, input: WalkerDetails) -> Result<Walker> {
+        local(ops::profiles::put_walker(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// The calling walker is here and takes offers.
+    async fn appear(&self, ctx: &Context<'_>, place: Position) -> Result<bool> {
+        local(ops::profiles::appear(call(ctx, None)?.caller, place)).await.map(|()| true).map_err(refused)
+    }
+
+    /// The calling walker takes no more offers.
+    async fn leave(&self, ctx: &Context<'_>) -> Result<bool> {
+        ops::profiles::leave(&call(ctx, None)?.caller).map(|()| true).map_err(refused)
+    }
+
+    /// Prices a walk.
+    async fn create_quote(&self, ctx: &Context<'_>, input: QuoteBody) -> Result<Quote> {
+        local(ops::quotes::create(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// Requests a ride with a quote.
+    async fn request_ride(&self, ctx: &Context<'_>, input: RideBody) -> Result<Ride> {
+        local(ops::rides::request(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// The walker takes the offer.
+    async fn accept_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Accept).map_err(refused)
+    }
+
+    /// The walker lets the offer pass.
+    async fn decline_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Decline).map_err(refused)
+    }
+
+    /// The walker is at the pickup.
+    async fn arrive(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Arrive).map_err(refused)
+    }
+
+    /// The walk rests.
+    async fn pause_ride(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Pause).map_err(refused)
+    }
+
+    /// The walk goes on.
+    async fn resume_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Resume).map_err(refused)
+    }
+
+    /// Calls the ride off.
+    async fn cancel_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Cancel).map_err(refused)
+    }
+
+    /// The tutor was not there.
+    async fn report_no_show(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::NoShow).map_err(refused)
+    }
+
+    /// The walk starts with the tutor's PIN.
+    async fn start_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        input: PinBody,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Start(input.pin)).map_err(refused)
+    }
+
+    /// The walk is done.
+    async fn complete_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::complete(&call(ctx, expected_version)?, &id).map_err(refused)
+    }
+
+    /// An incident ends the walk.
+    async fn interrupt_ride(
+        &self,
+        ctx: &Context<'_>,
+        id: String,
+        input: IncidentBody,
+        expected_version: Option<u32>,
+    ) -> Result<Ride> {
+        ops::rides::interrupt(&call(ctx, expected_version)?, &id, input.reason).map_err(refused)
+    }
+
+    /// Rates the walker of a ride.
+    async fn rate_walker(&self, ctx: &Context<'_>, ride_id: String, input: RatingBody) -> Result<Walker> {
+        local(ops::rides::rate(call(ctx, None)?, ride_id, input)).await.map_err(refused)
+    }
+
+    /// Stores points of a walk.
+    async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Receipt> {
+        ops::tracks::append(&call(ctx, None)?.caller, &ride_id, &input).map_err(refused)
+    }
+
+    /// Adds a tip.
+    async fn tip(&self, ctx: &Context<'_>, ride_id: String, input: TipBody) -> Result<Invoice> {
+        local(ops::invoices::tip(call(ctx, None)?, ride_id, input)).await.map_err(refused)
+    }
+
+    /// Gives money back, by an operator.
+    async fn refund(&self, ctx: &Context<'_>, ride_id: String, input: RefundBody) -> Result<Invoice> {
+        local(ops::invoices::refund(call(ctx, None)?, ride_id, input)).await.map_err(refused)
+    }
+
+    /// Sets how the calling tutor pays.
+    async fn set_payment_method(&self, ctx: &Context<'_>, input: PaymentMethodBody) -> Result<bool> {
+        local(ops::invoices::set_payment_method(call(ctx, None)?, input))
+            .await
+            .map(|()| true)
+            .map_err(refused)
+    }
+
+    /// Adds or replaces a product of the calling partner.
+    async fn put_product(&self, ctx: &Context<'_>, input: ProductDetails) -> Result<Product> {
+        local(ops::shop::put_product(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// Replaces the calling tutor's cart.
+    async fn put_cart(&self, ctx: &Context<'_>, input: CartBody) -> Result<Cart> {
+        local(ops::shop::put_cart(call(ctx, None)?, input)).await.map_err(refused)
+    }
+
+    /// Turns the cart into an order.
+    async fn checkout(&self, ctx: &Context<'_>) -> Result<Order> {
+        local(ops::shop::checkout(call(ctx, None)?)).await.map_err(refused)
+    }
+
+    /// Confirms a reserved order.
+    async fn confirm_order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
+        local(ops::shop::confirm(call(ctx, None)?, id)).await.map_err(refused)
+    }
+}

@@ -1,0 +1,149 @@
+//! Queries.
+
+use async_graphql::{Context, Object, Result};
+
+use super::{Asker, refused};
+use crate::guest::api::AdviceBody;
+use crate::guest::bindings::petwalker::advice::health::AdviceItem;
+use crate::guest::bindings::petwalker::billing::invoices::{Balance, Invoice, LedgerCheck};
+use crate::guest::bindings::petwalker::identity::accounts::Account;
+use crate::guest::bindings::petwalker::identity::profiles::{Pet, Position, Walker};
+use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, ProductPage};
+use crate::guest::bindings::petwalker::matching::presence::NearbyWalker;
+use crate::guest::bindings::petwalker::matching::rides::{Offer, Ride, RidePage};
+use crate::guest::bindings::petwalker::pricing::quotes::Quote;
+use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
+use crate::guest::{local, ops};
+
+/// What can be asked.
+pub struct Query;
+
+fn asker<'a>(ctx: &Context<'a>) -> Result<&'a Asker> {
+    ctx.data::<Asker>()
+}
+
+#[Object]
+impl Query {
+    /// The caller's account.
+    async fn me(&self, ctx: &Context<'_>) -> Result<Account> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::me(caller)).await.map_err(refused)
+    }
+
+    /// The caller's pets, oldest first.
+    async fn pets(&self, ctx: &Context<'_>) -> Result<Vec<Pet>> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::profiles::list_pets(caller)).await.map_err(refused)
+    }
+
+    /// Advice for a pet, gravest first.
+    async fn advice(&self, ctx: &Context<'_>, pet_id: String, input: AdviceBody) -> Result<Vec<AdviceItem>> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::advice::advise(caller, pet_id, input)).await.map_err(refused)
+    }
+
+    /// A walker's profile.
+    async fn walker(&self, ctx: &Context<'_>, account_id: String) -> Result<Walker> {
+        let _caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::profiles::get_walker(account_id)).await.map_err(refused)
+    }
+
+    /// The nearest present walkers, nearest first.
+    async fn nearest_walkers(
+        &self,
+        ctx: &Context<'_>,
+        place: Position,
+        #[graphql(default = 10)] limit: u32,
+    ) -> Result<Vec<NearbyWalker>> {
+        let _caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::profiles::nearest(place, limit).map_err(refused)
+    }
+
+    /// A quote of the caller's.
+    async fn quote(&self, ctx: &Context<'_>, id: String) -> Result<Quote> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::quotes::get(&caller, &id).map_err(refused)
+    }
+
+    /// A ride of the caller's.
+    async fn ride(&self, ctx: &Context<'_>, id: String) -> Result<Ride> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::rides::get(&caller, &id).map_err(refused)
+    }
+
+    /// The caller's rides, newest first.
+    async fn rides(
+        &self,
+        ctx: &Context<'_>,
+        cursor: Option<String>,
+        #[graphql(default = 20)] limit: u32,
+    ) -> Result<RidePage> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::rides::list(&caller, cursor.as_deref(), limit).map_err(refused)
+    }
+
+    /// The calling walker's open offers.
+    async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::rides::offers(&caller).map_err(refused)
+    }
+
+    /// A ride's route in figures.
+    async fn route(&self, ctx: &Context<'_>, ride_id: String) -> Result<RouteSummary> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::tracks::summary(&caller, &ride_id).map_err(refused)
+    }
+
+    /// A ride's route as a GeoJSON feature.
+    async fn route_geojson(&self, ctx: &Context<'_>, ride_id: String) -> Result<String> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::tracks::geojson(&caller, &ride_id).map_err(refused)
+    }
+
+    /// A ride's route as GPX 1.1.
+    async fn route_gpx(&self, ctx: &Context<'_>, ride_id: String) -> Result<String> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        ops::tracks::gpx(&caller, &ride_id).map_err(refused)
+    }
+
+    /// The invoice of a ride.
+    async fn invoice(&self, ctx: &Context<'_>, ride_id: String) -> Result<Invoice> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::invoices::get(caller, ride_id)).await.map_err(refused)
+    }
+
+    /// The caller's balances.
+    async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::invoices::balances(caller)).await.map_err(refused)
+    }
+
+    /// The whole ledger added up, for operators.
+    async fn ledger_check(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::invoices::check(caller)).await.map_err(refused)
+    }
+
+    /// Products in the order of their titles.
+    async fn products(
+        &self,
+        _ctx: &Context<'_>,
+        category: Option<String>,
+        cursor: Option<String>,
+        #[graphql(default = 20)] limit: u32,
+    ) -> Result<ProductPage> {
+        local(ops::shop::browse(category, cursor, limit)).await.map_err(refused)
+    }
+
+    /// The calling tutor's cart.
+    async fn cart(&self, ctx: &Context<'_>) -> Result<Cart> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::shop::get_cart(caller)).await.map_err(refused)
+    }
+
+    /// An order of the caller's.
+    async fn order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::shop::get_order(caller, id)).await.map_err(refused)
+    }
+}

@@ -1,0 +1,31 @@
+//! Accounts and sessions.
+
+use super::Outcome;
+use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::bindings::petwalker::identity::accounts::{
+    self, Account, Caller, Command, SessionTokens, SignUpRequest,
+};
+
+pub async fn sign_up(command: Command, request: SignUpRequest) -> Outcome<Account> {
+    Ok(accounts::sign_up(command, request).await?)
+}
+
+pub async fn log_in(body: LogIn) -> Outcome<SessionTokens> {
+    Ok(accounts::log_in(body.email, body.password).await?)
+}
+
+pub async fn refresh(body: RefreshToken) -> Outcome<SessionTokens> {
+    Ok(accounts::refresh(body.refresh_token).await?)
+}
+
+pub async fn log_out(body: RefreshToken) -> Outcome<()> {
+    Ok(accounts::log_out(body.refresh_token).await?)
+}
+
+pub async fn jwks() -> Outcome<String> {
+    Ok(accounts::jwks().await?)
+}
+
+pub async fn me(caller: Caller) -> Outcome<Account> {
+    Ok(accounts::get(caller).await?)
+}

@@ -1,0 +1,31 @@
+//! Quotes.
+
+use super::Outcome;
+use crate::guest::api::QuoteBody;
+use crate::guest::bindings::petwalker::identity::accounts::Caller;
+use crate::guest::bindings::petwalker::identity::profiles;
+use crate::guest::bindings::petwalker::matching::presence;
+use crate::guest::bindings::petwalker::pricing::quotes::{self, Quote, QuoteRequest};
+use crate::guest::extract::Context;
+use crate::guest::problem::Problem;
+
+/// Prices a walk: the pets' sizes from identity, demand from matching.
+pub async fn create(context: Context, body: QuoteBody) -> Outcome<Quote> {
+    let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
+    let demand =
+        presence::demand_around(body.pickup).map_err(|refusal| Problem::from(refusal).renamed("pickup"))?;
+    let request = QuoteRequest {
+        pickup: body.pickup,
+        duration_min: body.duration_min,
+        sizes: pets.iter().map(|pet| pet.size).collect(),
+        scheduled_for: body.scheduled_for,
+        coupon: body.coupon,
+        open_rides: demand.open_rides,
+        free_walkers: demand.free_walkers,
+    };
+    Ok(quotes::create(&context.command, &context.caller, &request)?)
+}
+
+pub fn get(caller: &Caller, id: &str) -> Outcome<Quote> {
+    Ok(quotes::get(caller, id)?)
+}

@@ -1,0 +1,150 @@
+//! Errors as problem+json (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::bindings::petwalker::{
+    advice::health, billing::invoices, identity::accounts, marketplace::shop, matching::rides,
+    pricing::quotes, tracking::routes,
+};
+
+/// Why a request was refused. Nothing was changed.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A page about this kind of problem.
+    #[serde(rename = "type")]
+    pub problem_type: String,
+    /// The kind, for a person.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The kind, for a program; stable.
+    pub code: String,
+    /// What exactly is wrong.
+    pub detail: String,
+    /// The input at fault, as a dotted path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// The status of a code, and its title.
+fn kind(code: &str) -> (StatusCode, &'static str) {
+    match code {
+        "malformed" => (StatusCode::BAD_REQUEST, "The request cannot be read"),
+        "unauthenticated" => (StatusCode::UNAUTHORIZED, "An access token is needed"),
+        "bad-credentials" => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
+        "bad-token" => (StatusCode::UNAUTHORIZED, "The token is not accepted"),
+        "token-reused" => (StatusCode::UNAUTHORIZED, "The refresh token was used before"),
+        "forbidden" => (StatusCode::FORBIDDEN, "Not allowed"),
+        "wrong-pin" => (StatusCode::FORBIDDEN, "Wrong PIN"),
+        "not-found" => (StatusCode::NOT_FOUND, "Not found"),
+        "method-not-allowed" => (StatusCode::METHOD_NOT_ALLOWED, "The path has no such method"),
+        "illegal-transition" => (StatusCode::CONFLICT, "The ride does not allow it now"),
+        "already-taken" => (StatusCode::CONFLICT, "Another walker was first"),
+        "quote-used" => (StatusCode::CONFLICT, "The quote was used"),
+        "email-taken" => (StatusCode::CONFLICT, "The e-mail address is taken"),
+        "not-active" => (StatusCode::CONFLICT, "The ride takes no points now"),
+        "out-of-stock" => (StatusCode::CONFLICT, "Out of stock"),
+        "offer-expired" => (StatusCode::GONE, "The offer has ended"),
+        "quote-expired" => (StatusCode::GONE, "The quote has ended"),
+        "gone" => (StatusCode::GONE, "Its time is over"),
+        "stale-version" => (StatusCode::PRECONDITION_FAILED, "It changed since it was read"),
+        "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's type is not taken"),
+        "too-many-attempts" => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
+        "invalid" => (StatusCode::UNPROCESSABLE_ENTITY, "An input is out of its range"),
+        "key-reused" => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else"),
+        "no-tariff" => (StatusCode::UNPROCESSABLE_ENTITY, "No tariff covers this place"),
+        "coupon-refused" => (StatusCode::UNPROCESSABLE_ENTITY, "The coupon cannot be used"),
+        "too-much" => (StatusCode::UNPROCESSABLE_ENTITY, "The amount is too large"),
+        "unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "Not possible right now"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+    }
+}
+
+impl Problem {
+    /// A problem of that code.
+    pub fn new(code: &str, detail: impl Into<String>) -> Self {
+        let (status, title) = kind(code);
+        Self {
+            problem_type: format!("/errors/{code}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            code: code.to_owned(),
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    /// The same, with the input at fault.
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// The same, with the input at fault under the name that the client knows it by.
+    pub fn renamed(mut self, field: &str) -> Self {
+        if self.field.is_some() {
+            self.field = Some(field.to_owned());
+        }
+        self
+    }
+
+    /// A body larger than any request needs.
+    pub fn body_too_large() -> Self {
+        Self::new("body-too-large", "the body is larger than this service takes")
+    }
+
+    fn of_refusal<C: Serialize>(code: &C, message: String, field: Option<String>) -> Self {
+        let code =
+            serde_json::to_value(code).ok().and_then(|c| c.as_str().map(str::to_owned)).unwrap_or_default();
+        // A database's own words may hold values: they are for the log.
+        let message = if code == "unavailable" {
+            eprintln!("refused as unavailable: {message}");
+            "the database cannot be used right now; try again shortly".to_owned()
+        } else {
+            message
+        };
+        Self { field, ..Self::new(&code, message) }
+    }
+}
+
+macro_rules! from_refusals {
+    ($($module:ident)*) => {$(
+        impl From<$module::Refusal> for Problem {
+            fn from(refusal: $module::Refusal) -> Self {
+                Self::of_refusal(&refusal.code, refusal.message, refusal.field)
+            }
+        }
+    )*};
+}
+
+from_refusals! { accounts rides quotes routes invoices shop }
+
+impl From<health::BadInput> for Problem {
+    fn from(bad: health::BadInput) -> Self {
+        Self::new("invalid", bad.message).at(bad.field)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,53 @@
+//! `/v1/accounts`, `/v1/sessions`, `/v1/me`.
+
+use axum::response::{IntoResponse, Response};
+use http::header;
+
+use super::{Created, Json, NoContent, Problems};
+use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
+use crate::guest::extract::{Auth, Open};
+use crate::guest::problem::Problem;
+use crate::guest::{local, ops};
+
+/// Makes an account.
+#[utoipa::path(post, path = "/v1/accounts", tag = "accounts", request_body = SignUpRequest,
+    responses((status = 201, body = Account), Problems))]
+pub async fn sign_up(call: Open<SignUpRequest>) -> Result<Created<Account>, Problem> {
+    local(ops::accounts::sign_up(call.command, call.body)).await.map(Created)
+}
+
+/// Opens a session with e-mail address and password.
+#[utoipa::path(post, path = "/v1/sessions", tag = "accounts", request_body = LogIn,
+    responses((status = 201, body = SessionTokens), Problems))]
+pub async fn log_in(call: Open<LogIn>) -> Result<Created<SessionTokens>, Problem> {
+    local(ops::accounts::log_in(call.body)).await.map(Created)
+}
+
+/// Trades a refresh token for new tokens. Each is good once; a second use ends the session.
+#[utoipa::path(post, path = "/v1/sessions/refresh", tag = "accounts", request_body = RefreshToken,
+    responses((status = 201, body = SessionTokens), Problems))]
+pub async fn refresh(call: Open<RefreshToken>) -> Result<Created<SessionTokens>, Problem> {
+    local(ops::accounts::refresh(call.body)).await.map(Created)
+}
+
+/// Ends the session of a refresh token.
+#[utoipa::path(post, path = "/v1/sessions/end", tag = "accounts", request_body = RefreshToken,
+    responses((status = 204), Problems))]
+pub async fn log_out(call: Open<RefreshToken>) -> Result<NoContent, Problem> {
+    local(ops::accounts::log_out(call.body)).await.map(|()| NoContent)
+}
+
+/// The caller's account.
+#[utoipa::path(get, path = "/v1/me", tag = "accounts", security(("bearer" = [])),
+    responses((status = 200, body = Account), Problems))]
+pub async fn me(Auth(caller): Auth) -> Result<Json<Account>, Problem> {
+    local(ops::accounts::me(caller)).await.map(Json)
+}
+
+/// The public keys that sign access tokens (RFC 7517).
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "accounts", responses((status = 200), Problems))]
+pub async fn jwks() -> Result<Response, Problem> {
+    let keys = local(ops::accounts::jwks()).await?;
+    Ok(([(header::CONTENT_TYPE, "application/jwk-set+json")], keys).into_response())
+}

@@ -1,0 +1,121 @@
+//! From a request to its operation.
+
+use std::sync::OnceLock;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method, Request, header};
+use tower_http::cors::{Any, CorsLayer};
+use tower_service::Service as _;
+
+use super::problem::Problem;
+use super::{events, graphql, local, openapi, rest};
+
+/// Answers a request whose body was read.
+pub async fn answer(request: Request<Bytes>) -> Response {
+    static ROUTER: OnceLock<Router> = OnceLock::new();
+    let mut router = ROUTER.get_or_init(router).clone();
+    match router.call(request.map(Body::from)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn router() -> Router {
+    Router::new()
+        .merge(people())
+        .merge(rides())
+        .merge(money())
+        .route("/.well-known/jwks.json", get(rest::accounts::jwks))
+        .route("/openapi.json", get(openapi::json))
+        .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/graphql/schema", get(graphql::schema_text))
+        .route("/v1/hello", get(rest::hello))
+        .route("/internal/events", post(internal_events))
+        .route("/internal/tick", post(internal_tick))
+        .fallback(|| async { Problem::new("not-found", "nothing answers at this path") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new("method-not-allowed", "the path exists and does not take this method")
+        })
+        .layer(cors())
+}
+
+fn people() -> Router {
+    Router::new()
+        .route("/v1/accounts", post(rest::accounts::sign_up))
+        .route("/v1/sessions", post(rest::accounts::log_in))
+        .route("/v1/sessions/refresh", post(rest::accounts::refresh))
+        .route("/v1/sessions/end", post(rest::accounts::log_out))
+        .route("/v1/me", get(rest::accounts::me))
+        .route("/v1/pets", get(rest::pets::list).post(rest::pets::add))
+        .route("/v1/pets/{id}/advice", post(rest::pets::advice))
+        .route("/v1/walkers/me", put(rest::walkers::put))
+        .route("/v1/walkers/me/presence", put(rest::walkers::appear).delete(rest::walkers::leave))
+        .route("/v1/walkers/me/offers", get(rest::walkers::offers))
+        .route("/v1/walkers/nearest", get(rest::walkers::nearest))
+        .route("/v1/walkers/{id}", get(rest::walkers::get))
+}
+
+fn rides() -> Router {
+    Router::new()
+        .route("/v1/quotes", post(rest::quotes::create))
+        .route("/v1/quotes/{id}", get(rest::quotes::get))
+        .route("/v1/rides", get(rest::rides::list).post(rest::rides::request))
+        .route("/v1/rides/{id}", get(rest::rides::get))
+        .route("/v1/rides/{id}/accept", post(rest::rides::accept))
+        .route("/v1/rides/{id}/decline", post(rest::rides::decline))
+        .route("/v1/rides/{id}/arrive", post(rest::rides::arrive))
+        .route("/v1/rides/{id}/start", post(rest::rides::start))
+        .route("/v1/rides/{id}/pause", post(rest::rides::pause))
+        .route("/v1/rides/{id}/resume", post(rest::rides::resume))
+        .route("/v1/rides/{id}/complete", post(rest::rides::complete))
+        .route("/v1/rides/{id}/interrupt", post(rest::rides::interrupt))
+        .route("/v1/rides/{id}/cancel", post(rest::rides::cancel))
+        .route("/v1/rides/{id}/no-show", post(rest::rides::no_show))
+        .route("/v1/rides/{id}/rating", post(rest::rides::rate))
+        .route("/v1/rides/{id}/points", post(rest::tracks::append))
+        .route("/v1/rides/{id}/route", get(rest::tracks::summary))
+        .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))
+        .route("/v1/rides/{id}/route.gpx", get(rest::tracks::gpx))
+}
+
+fn money() -> Router {
+    Router::new()
+        .route("/v1/rides/{id}/invoice", get(rest::invoices::get))
+        .route("/v1/rides/{id}/tip", post(rest::invoices::tip))
+        .route("/v1/rides/{id}/refund", post(rest::invoices::refund))
+        .route("/v1/me/payment-method", put(rest::invoices::set_payment_method))
+        .route("/v1/me/balances", get(rest::invoices::balances))
+        .route("/v1/ledger/check", get(rest::invoices::check))
+        .route("/v1/products", get(rest::shop::browse).put(rest::shop::put_product))
+        .route("/v1/cart", get(rest::shop::get_cart).put(rest::shop::put_cart))
+        .route("/v1/orders", post(rest::shop::checkout))
+        .route("/v1/orders/{id}", get(rest::shop::get_order))
+        .route("/v1/orders/{id}/confirm", post(rest::shop::confirm))
+}
+
+/// Browsers of any origin may call: what counts is the token, and no cookie is ever looked at.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER])
+        .max_age(std::time::Duration::from_secs(3_600))
+}
+
+async fn internal_events(headers: HeaderMap, body: Bytes) -> Response {
+    local(events::consume(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn internal_tick(headers: HeaderMap) -> Response {
+    local(events::tick(&headers)).await.unwrap_or_else(IntoResponse::into_response)
+}

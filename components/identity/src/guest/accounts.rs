@@ -1,0 +1,60 @@
+//! `petwalker:identity/accounts`.
+
+use petwalker_store::{Ambient, Command as StoreCommand};
+
+use super::bindings::Component;
+use super::bindings::exports::petwalker::identity::accounts::{
+    Account, Caller, Command, Guest, Refusal, SessionTokens, SignUpRequest,
+};
+use super::{convert, global, keys};
+use crate::domain::email_key;
+use crate::service;
+
+impl Guest for Component {
+    async fn sign_up(command: Command, request: SignUpRequest) -> Result<Account, Refusal> {
+        // Before there is an account, its address stands for who commands.
+        let command = StoreCommand {
+            actor: format!("sign-up:{}", email_key(&request.email)),
+            id: command.id,
+            fingerprint: command.fingerprint,
+        };
+        let operator_code = keys::operator_code().await?;
+        let sql = global()?;
+        let request = convert::sign_up(request);
+        let account =
+            Ambient::moment(|moment| service::sign_up(&sql, moment, &command, &request, &operator_code))?;
+        Ok(convert::account(account))
+    }
+
+    async fn log_in(email: String, password: String) -> Result<SessionTokens, Refusal> {
+        let keys = keys::keys().await?;
+        let sql = global()?;
+        let tokens = Ambient::moment(|moment| service::log_in(&sql, moment, keys, &email, &password))?;
+        Ok(convert::tokens(tokens))
+    }
+
+    async fn refresh(refresh_token: String) -> Result<SessionTokens, Refusal> {
+        let keys = keys::keys().await?;
+        let sql = global()?;
+        let tokens = Ambient::moment(|moment| service::refresh(&sql, moment, keys, &refresh_token))?;
+        Ok(convert::tokens(tokens))
+    }
+
+    async fn log_out(refresh_token: String) -> Result<(), Refusal> {
+        let sql = global()?;
+        Ok(Ambient::moment(|moment| service::log_out(&sql, moment, &refresh_token))?)
+    }
+
+    async fn authenticate(access_token: String) -> Result<Caller, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now()).await?;
+        Ok(convert::caller_to_wit(claims))
+    }
+
+    async fn jwks() -> Result<String, Refusal> {
+        Ok(keys::keys().await?.jwks())
+    }
+
+    async fn get(caller: Caller) -> Result<Account, Refusal> {
+        Ok(convert::account(service::get(&global()?, convert::caller(&caller)?)?))
+    }
+}

@@ -1,0 +1,64 @@
+//! Signing up and in, and keeping profiles.
+
+mod profiles;
+mod sessions;
+mod sign_up;
+
+use petwalker_kernel::AccountId;
+use petwalker_store::{CommandError, SqlError};
+
+use crate::domain::{Invalid, PasswordError, Role, TokenError};
+
+pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
+pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
+pub use sign_up::{SignUp, sign_up};
+
+/// An authenticated account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Who.
+    pub account: AccountId,
+    /// As what.
+    pub role: Role,
+}
+
+/// Why a call was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An input is out of its range.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    /// No such account, pet or walker, or not the caller's.
+    #[error("there is no such {0}, or it is not yours")]
+    NotFound(&'static str),
+    /// The role may not do this.
+    #[error("your role may not do this")]
+    Forbidden,
+    /// The address is taken.
+    #[error("an account with this e-mail address exists")]
+    EmailTaken,
+    /// Wrong address or password.
+    #[error("wrong e-mail address or password")]
+    BadCredentials,
+    /// The token is not accepted.
+    #[error(transparent)]
+    BadToken(#[from] TokenError),
+    /// The session was ended.
+    #[error("the session was ended; log in again")]
+    SessionEnded,
+    /// A refresh token came a second time.
+    #[error("the refresh token was used before; the session was ended, log in again")]
+    TokenReused,
+    /// The command id was used for something else, or is none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// The stored hash cannot be read, or none be made.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+}
+
+impl From<SqlError> for Refusal {
+    fn from(error: SqlError) -> Self {
+        Self::Command(CommandError::Sql(error))
+    }
+}

@@ -1,0 +1,168 @@
+//! Logging in, refreshing, logging out.
+
+use petwalker_kernel::{Moment, SessionId};
+use petwalker_store::{Sql, transaction};
+
+use super::{Caller, Refusal};
+use crate::domain::{Account, Keys, REFRESH_TTL, RefreshToken, verify_password};
+use crate::sql;
+
+/// A hash that no password has, so that an unknown address takes as long as a known one.
+const NOBODYS_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// What a log-in or refresh gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionTokens {
+    /// JWT.
+    pub access_token: String,
+    /// Opaque.
+    pub refresh_token: String,
+    /// Whose.
+    pub account: Account,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// When address or password are wrong.
+pub fn log_in(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    keys: &Keys,
+    email: &str,
+    password: &str,
+) -> Result<SessionTokens, Refusal> {
+    let known = sql::credentials(sql, email)?;
+    let hash = known.as_ref().map_or(NOBODYS_HASH, |(_, hash)| hash);
+    let right = verify_password(password, hash)?;
+    let Some((account, _)) = known.filter(|_| right) else { return Err(Refusal::BadCredentials) };
+    transaction(sql, |sql| {
+        sql::purge(sql, account.id, moment.now)?;
+        let session = SessionId::new(moment);
+        sql::insert_session(sql, session, account.id, moment.now.plus(REFRESH_TTL))?;
+        hand_out(sql, moment, keys, session, account)
+    })
+}
+
+fn hand_out(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    keys: &Keys,
+    session: SessionId,
+    account: Account,
+) -> Result<SessionTokens, Refusal> {
+    let refresh = RefreshToken::new(moment);
+    sql::insert_refresh_token(sql, session, refresh.digest(), moment.now.plus(REFRESH_TTL))?;
+    Ok(SessionTokens {
+        access_token: keys.issue(account.id, account.role, moment.now),
+        refresh_token: refresh.encode(),
+        account,
+    })
+}
+
+/// Trades a refresh token. One that was traded before ends its session: either side may be a thief.
+///
+/// # Errors
+/// When the token is unknown, used, or its session has ended.
+pub fn refresh(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    keys: &Keys,
+    token: &str,
+) -> Result<SessionTokens, Refusal> {
+    let token = RefreshToken::decode(token)?;
+    let outcome = transaction(sql, |sql| {
+        let trade = sql::refresh_token(sql, token.digest())?.ok_or(Refusal::SessionEnded)?;
+        if trade.revoked || trade.expires_at <= moment.now {
+            return Err(Refusal::SessionEnded);
+        }
+        if trade.used {
+            // Committed, unlike a refusal: the session must stay ended.
+            sql::revoke(sql, trade.session, moment.now)?;
+            return Ok(None);
+        }
+        sql::mark_used(sql, token.digest(), moment.now)?;
+        let account = sql::session_account(sql, trade.session)?.ok_or(Refusal::SessionEnded)?;
+        let account = sql::account(sql, account)?.ok_or(Refusal::SessionEnded)?;
+        hand_out(sql, moment, keys, trade.session, account).map(Some)
+    })?;
+    outcome.ok_or(Refusal::TokenReused)
+}
+
+/// Ends the session of a refresh token.
+///
+/// # Errors
+/// When the database fails.
+pub fn log_out(sql: &impl Sql, moment: &Moment<'_>, token: &str) -> Result<(), Refusal> {
+    let Ok(token) = RefreshToken::decode(token) else { return Ok(()) };
+    if let Some(trade) = sql::refresh_token(sql, token.digest())? {
+        sql::revoke(sql, trade.session, moment.now)?;
+    }
+    Ok(())
+}
+
+/// The caller's account.
+///
+/// # Errors
+/// When it is gone.
+pub fn get(sql: &impl Sql, caller: Caller) -> Result<Account, Refusal> {
+    sql::account(sql, caller.account)?.ok_or(Refusal::NotFound("account"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{log_in, log_out, refresh};
+    use crate::domain::{Keys, Role};
+    use crate::service::{Refusal, SignUp, sign_up};
+    use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
+    use petwalker_store::{Command, NativeDatabase};
+
+    const SCHEMA: &str = include_str!("../../../../db-schema/global/schema.sql");
+    const NOW: UtcMillis = UtcMillis::new(1_780_000_000_000);
+
+    fn request(role: Role) -> SignUp {
+        SignUp {
+            email: "Ana@Example.com".into(),
+            password: "correct horse".into(),
+            display_name: "Ana".into(),
+            role,
+            operator_code: Some("guess".into()),
+        }
+    }
+
+    fn command(id: &str) -> Command {
+        Command { actor: "anyone".into(), id: id.into(), fingerprint: vec![1] }
+    }
+
+    #[test]
+    fn a_session_from_log_in_to_theft() {
+        let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
+        let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(1) };
+        let keys = Keys::from_hex(&hex::encode([1; 32])).expect("keys");
+        let account = sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code").expect("signed up");
+        assert_eq!(sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code"), Ok(account.clone()));
+        assert_eq!(
+            sign_up(&sql, moment, &command("b"), &request(Role::Tutor), "code"),
+            Err(Refusal::EmailTaken)
+        );
+        assert_eq!(
+            sign_up(&sql, moment, &command("c"), &request(Role::Operator), "code"),
+            Err(Refusal::Forbidden)
+        );
+        for (email, password) in [("ana@example.com", "wrong horse!"), ("bea@example.com", "correct horse")] {
+            assert_eq!(log_in(&sql, moment, &keys, email, password), Err(Refusal::BadCredentials));
+        }
+        let first = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
+        assert_eq!(keys.verify(&first.access_token, NOW).expect("ours").account, account.id);
+        let second = refresh(&sql, moment, &keys, &first.refresh_token).expect("refreshed");
+        assert_ne!(first.refresh_token, second.refresh_token);
+        assert_eq!(refresh(&sql, moment, &keys, &first.refresh_token), Err(Refusal::TokenReused));
+        assert_eq!(refresh(&sql, moment, &keys, &second.refresh_token), Err(Refusal::SessionEnded));
+
+        let third = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
+        log_out(&sql, moment, &third.refresh_token).expect("out");
+        assert_eq!(refresh(&sql, moment, &keys, &third.refresh_token), Err(Refusal::SessionEnded));
+        assert!(matches!(refresh(&sql, moment, &keys, "nonsense"), Err(Refusal::BadToken(_))));
+    }
+}

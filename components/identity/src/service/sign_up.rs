@@ -1,0 +1,63 @@
+//! Making accounts.
+
+use petwalker_kernel::{AccountId, Moment};
+use petwalker_store::{Command, Sql, SqlError, once, transaction};
+use subtle::ConstantTimeEq as _;
+
+use super::Refusal;
+use crate::domain::{Account, Role, check_sign_up, hash_password};
+use crate::sql;
+
+/// What a person signs up with.
+#[derive(Clone)]
+pub struct SignUp {
+    /// E-mail address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// Name to show.
+    pub display_name: String,
+    /// The role asked for.
+    pub role: Role,
+    /// For operators, the node's code.
+    pub operator_code: Option<String>,
+}
+
+/// Makes an account. `operator_code` is the node's own.
+///
+/// # Errors
+/// When an input is out of its range, the address is taken, or an operator has not the code.
+pub fn sign_up(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    command: &Command,
+    request: &SignUp,
+    operator_code: &str,
+) -> Result<Account, Refusal> {
+    check_sign_up(&request.email, &request.password, &request.display_name)?;
+    if request.role == Role::Operator {
+        let given = request.operator_code.as_deref().unwrap_or_default();
+        let knows: bool = given.as_bytes().ct_eq(operator_code.as_bytes()).into();
+        if !knows || operator_code.is_empty() {
+            return Err(Refusal::Forbidden);
+        }
+    }
+    // Before the transaction: hashing takes its time on purpose, and nobody else should wait for it.
+    let hash = hash_password(&request.password, moment.bytes())?;
+    transaction(sql, |sql| {
+        once(sql, command, moment.now, |sql| {
+            let account = Account {
+                id: AccountId::new(moment),
+                email: request.email.clone(),
+                display_name: request.display_name.clone(),
+                role: request.role,
+                created_at: moment.now,
+            };
+            match sql::insert_account(sql, &account, &hash) {
+                Ok(()) => Ok(account),
+                Err(SqlError::Constraint(_)) => Err(Refusal::EmailTaken),
+                Err(error) => Err(error.into()),
+            }
+        })
+    })
+}

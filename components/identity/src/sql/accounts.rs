@@ -1,0 +1,61 @@
+//! `accounts`.
+
+use petwalker_kernel::{AccountId, UtcMillis};
+use petwalker_store::{Row, Sql, SqlError, Value};
+
+use crate::domain::{Account, email_key};
+
+/// Adds an account.
+///
+/// # Errors
+/// [`SqlError::Constraint`] when the address is taken.
+pub fn insert_account(sql: &impl Sql, account: &Account, password_hash: &str) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO accounts (id, email, email_key, password_hash, display_name, role, created_at_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        &[
+            Value::display(&account.id),
+            account.email.as_str().into(),
+            email_key(&account.email).into(),
+            password_hash.into(),
+            account.display_name.as_str().into(),
+            account.role.name().into(),
+            account.created_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Account, SqlError> {
+    Ok(Account {
+        id: row.parse(0)?,
+        email: row.text(1)?.to_owned(),
+        display_name: row.text(2)?.to_owned(),
+        role: row.parse(3)?,
+        created_at: UtcMillis::new(row.int(4)?),
+    })
+}
+
+/// The account of an id.
+///
+/// # Errors
+/// When the database fails.
+pub fn account(sql: &impl Sql, id: AccountId) -> Result<Option<Account>, SqlError> {
+    let row = sql.first(
+        "SELECT id, email, display_name, role, created_at_ms FROM accounts WHERE id = ?1",
+        &[Value::display(&id)],
+    )?;
+    row.as_ref().map(read).transpose()
+}
+
+/// The account of an address, with its password's hash.
+///
+/// # Errors
+/// When the database fails.
+pub fn credentials(sql: &impl Sql, email: &str) -> Result<Option<(Account, String)>, SqlError> {
+    let row = sql.first(
+        "SELECT id, email, display_name, role, created_at_ms, password_hash FROM accounts WHERE email_key = ?1",
+        &[email_key(email).into()],
+    )?;
+    row.map(|row| Ok((read(&row)?, row.text(5)?.to_owned()))).transpose()
+}

@@ -1,0 +1,124 @@
+//! `sessions` and `refresh_tokens`.
+
+use petwalker_kernel::{AccountId, SessionId, UtcMillis};
+use petwalker_store::{Sql, SqlError, Value};
+
+/// A refresh token as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trade {
+    /// Its session.
+    pub session: SessionId,
+    /// Whether it was traded before.
+    pub used: bool,
+    /// Whether the session was ended.
+    pub revoked: bool,
+    /// When the session ends.
+    pub expires_at: UtcMillis,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_session(
+    sql: &impl Sql,
+    id: SessionId,
+    account: AccountId,
+    expires_at: UtcMillis,
+) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO sessions (id, account_id, expires_at_ms) VALUES (?1, ?2, ?3)",
+        &[Value::display(&id), Value::display(&account), expires_at.into()],
+    )?;
+    Ok(())
+}
+
+/// Adds a session's newest refresh token and moves its end.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_refresh_token(
+    sql: &impl Sql,
+    session: SessionId,
+    digest: [u8; 32],
+    expires_at: UtcMillis,
+) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO refresh_tokens (digest, session_id) VALUES (?1, ?2)",
+        &[digest.as_slice().into(), Value::display(&session)],
+    )?;
+    sql.execute(
+        "UPDATE sessions SET expires_at_ms = ?2 WHERE id = ?1",
+        &[Value::display(&session), expires_at.into()],
+    )?;
+    Ok(())
+}
+
+/// The refresh token of a digest.
+///
+/// # Errors
+/// When the database fails.
+pub fn refresh_token(sql: &impl Sql, digest: [u8; 32]) -> Result<Option<Trade>, SqlError> {
+    let row = sql.first(
+        "SELECT t.session_id, t.used_at_ms IS NOT NULL, s.revoked_at_ms IS NOT NULL, s.expires_at_ms \
+         FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.digest = ?1",
+        &[digest.as_slice().into()],
+    )?;
+    row.map(|row| {
+        Ok(Trade {
+            session: row.parse(0)?,
+            used: row.int(1)? != 0,
+            revoked: row.int(2)? != 0,
+            expires_at: UtcMillis::new(row.int(3)?),
+        })
+    })
+    .transpose()
+}
+
+/// Notes that a refresh token was traded.
+///
+/// # Errors
+/// When the database fails.
+pub fn mark_used(sql: &impl Sql, digest: [u8; 32], now: UtcMillis) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE refresh_tokens SET used_at_ms = ?2 WHERE digest = ?1",
+        &[digest.as_slice().into(), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Ends a session.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke(sql: &impl Sql, session: SessionId, now: UtcMillis) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE sessions SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL",
+        &[Value::display(&session), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Whose a session is.
+///
+/// # Errors
+/// When the database fails.
+pub fn session_account(sql: &impl Sql, session: SessionId) -> Result<Option<AccountId>, SqlError> {
+    let row = sql.first("SELECT account_id FROM sessions WHERE id = ?1", &[Value::display(&session)])?;
+    row.map(|row| row.parse(0)).transpose()
+}
+
+/// Removes sessions of an account that ended, with their tokens.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge(sql: &impl Sql, account: AccountId, now: UtcMillis) -> Result<(), SqlError> {
+    let parameters = [Value::display(&account), now.into()];
+    sql.execute(
+        "DELETE FROM refresh_tokens WHERE session_id IN \
+         (SELECT id FROM sessions WHERE account_id = ?1 AND expires_at_ms < ?2)",
+        &parameters,
+    )?;
+    sql.execute("DELETE FROM sessions WHERE account_id = ?1 AND expires_at_ms < ?2", &parameters)?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Whom a ride is offered to, and for how long.
+
+use petwalker_kernel::{AccountId, GeoPoint, Millis, UtcMillis};
+use serde::{Deserialize, Serialize};
+
+use super::availability::{WorkHours, works_during};
+use super::ride::RideOrder;
+
+/// Waves of offers before a ride is given up.
+pub const WAVES_MAX: u32 = 3;
+/// How far ahead of its time a scheduled ride is first offered.
+const AHEAD: Millis = Millis::from_mins(120);
+
+/// One wave: whom it reaches and how long it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wave {
+    /// Offers made.
+    pub size: usize,
+    /// Metres around the pickup.
+    pub radius_m: u32,
+    /// How long the walkers have.
+    pub lasts: Millis,
+}
+
+impl Wave {
+    /// The wave after `made` waves: each reaches further.
+    #[must_use]
+    pub fn after(made: u32, order: &RideOrder) -> Self {
+        let lasts = if order.scheduled_for.is_some() { Millis::from_mins(10) } else { Millis::from_secs(30) };
+        match made {
+            0 => Self { size: 5, radius_m: 2_500, lasts },
+            1 => Self { size: 10, radius_m: 5_000, lasts },
+            _ => Self { size: 20, radius_m: 10_000, lasts },
+        }
+    }
+}
+
+/// When a ride is first offered.
+#[must_use]
+pub fn first_dispatch_at(order: &RideOrder) -> UtcMillis {
+    order
+        .scheduled_for
+        .map_or(order.requested_at, |at| at.plus(Millis::new(-AHEAD.get())).max(order.requested_at))
+}
+
+/// What matching knows of a walker beyond place and rating.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WalkerCard {
+    /// IANA time zone.
+    pub time_zone: String,
+    /// Centre of the area served.
+    pub area_centre: GeoPoint,
+    /// Its radius in metres.
+    pub area_radius_m: u32,
+    /// When the walker works; empty for always.
+    pub weekly: Vec<WorkHours>,
+}
+
+/// A present walker near a pickup.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Who.
+    pub walker_id: AccountId,
+    /// Where.
+    pub place: GeoPoint,
+    /// Mean rating in thousandths of a star; 0 without ratings.
+    pub rating_milli: u32,
+    /// Pets walked at once.
+    pub capacity: u32,
+    /// Pets of rides under way or accepted around that time.
+    pub busy_pets: u32,
+    /// Sizes accepted, as bits.
+    pub sizes: u8,
+    /// The rest.
+    pub card: WalkerCard,
+}
+
+/// A mean below this keeps a rated walker out.
+const RATING_MIN_MILLI: u32 = 2_500;
+/// What a star is worth against distance when candidates are ranked, metres.
+const METRES_PER_STAR: f64 = 200.0;
+
+/// The best candidates for a wave, best first, with their distance in metres: near, and among the near the well rated.
+#[must_use]
+pub fn choose(
+    order: &RideOrder,
+    pickup: GeoPoint,
+    passed_over: &[AccountId],
+    wave: Wave,
+    candidates: Vec<Candidate>,
+) -> Vec<(AccountId, u32)> {
+    let mut ranked: Vec<(f64, f64, AccountId)> = candidates
+        .into_iter()
+        .filter(|c| !passed_over.contains(&c.walker_id) && c.walker_id != order.tutor_id)
+        .filter(|c| takes(c, order, pickup))
+        .map(|c| (c.place.distance_m(pickup), c))
+        .filter(|(distance, _)| *distance <= f64::from(wave.radius_m))
+        .map(|(distance, c)| (distance - stars(c.rating_milli) * METRES_PER_STAR, distance, c.walker_id))
+        .collect();
+    ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
+    ranked.truncate(wave.size);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a distance within the radius"
+    )]
+    ranked.into_iter().map(|(_, distance, walker)| (walker, distance.round() as u32)).collect()
+}
+
+/// An unrated walker counts as a middling one, so that newcomers get walks.
+fn stars(rating_milli: u32) -> f64 {
+    if rating_milli == 0 { 4.0 } else { f64::from(rating_milli) / 1000.0 }
+}
+
+fn takes(candidate: &Candidate, order: &RideOrder, pickup: GeoPoint) -> bool {
+    let sizes = order.sizes();
+    let pets = u32::try_from(order.pets.len()).unwrap_or(u32::MAX);
+    let card = &candidate.card;
+    let rated_well = candidate.rating_milli == 0 || candidate.rating_milli >= RATING_MIN_MILLI;
+    let duration = Millis::from_mins(order.duration_min.into());
+    rated_well
+        && candidate.sizes & sizes == sizes
+        && candidate.busy_pets.saturating_add(pets) <= candidate.capacity
+        && card.area_centre.distance_m(pickup) <= f64::from(card.area_radius_m)
+        && works_during(&card.weekly, &card.time_zone, order.starts_at(), duration)
+}

@@ -1,0 +1,93 @@
+//! `petwalker:matching/rides`.
+
+use petwalker_store::Ambient;
+
+use super::bindings::Component;
+use super::bindings::exports::petwalker::matching::rides::{
+    Caller, Command, Guest, Offer, Refusal, Ride, RideAction, RideOrder, RidePage, TickReport,
+};
+use super::{convert, region};
+use crate::service::{self, Action};
+
+fn ride_id(id: &str) -> Result<petwalker_kernel::RideId, service::Refusal> {
+    id.parse().map_err(|_| service::Refusal::NotFound)
+}
+
+impl Guest for Component {
+    fn region() -> Result<String, Refusal> {
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(petwalker_store::Region::read(&sql).map_err(service::Refusal::from)?.name)
+    }
+
+    fn request(command: Command, caller: Caller, order: RideOrder) -> Result<Ride, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let request = convert::request(order)?;
+        let command = convert::command(command, caller);
+        let sql = region().map_err(service::Refusal::from)?;
+        let view = Ambient::moment(|moment| service::request(&sql, moment, &command, caller, &request))?;
+        Ok(convert::ride(view))
+    }
+
+    fn act(
+        command: Command,
+        caller: Caller,
+        id: String,
+        expected_version: Option<u32>,
+        action: RideAction,
+    ) -> Result<Ride, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let command = convert::command(command, caller);
+        let id = ride_id(&id)?;
+        let action = match action {
+            RideAction::Accept => Action::Accept,
+            RideAction::Decline => Action::Decline,
+            RideAction::Arrive => Action::Arrive,
+            RideAction::Start(pin) => Action::Start(pin),
+            RideAction::Pause => Action::Pause,
+            RideAction::Resume => Action::Resume,
+            RideAction::Complete(walked) => Action::Complete(convert::walked(walked)),
+            RideAction::Interrupt(i) => Action::Interrupt(convert::walked(i.walked), i.reason),
+            RideAction::Cancel => Action::Cancel,
+            RideAction::NoShow => Action::NoShow,
+        };
+        let sql = region().map_err(service::Refusal::from)?;
+        let view = Ambient::moment(|moment| {
+            service::act(&sql, moment, &command, caller, id, expected_version, &action)
+        })?;
+        Ok(convert::ride(view))
+    }
+
+    fn get(caller: Caller, id: String) -> Result<Ride, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(convert::ride(service::get(&sql, caller, ride_id(&id)?)?))
+    }
+
+    fn list(caller: Caller, cursor: Option<String>, limit: u32) -> Result<RidePage, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let cursor = cursor.map(|c| c.parse().map_err(|e| convert::invalid("cursor", e))).transpose()?;
+        let sql = region().map_err(service::Refusal::from)?;
+        let (views, next) = service::list(&sql, caller, cursor, limit)?;
+        Ok(RidePage {
+            rides: views.into_iter().map(convert::ride).collect(),
+            next: next.map(|id| id.to_string()),
+        })
+    }
+
+    fn offers(caller: Caller) -> Result<Vec<Offer>, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let sql = region().map_err(service::Refusal::from)?;
+        let views = Ambient::moment(|moment| service::offers(&sql, moment, caller))?;
+        Ok(views.into_iter().map(convert::offer).collect())
+    }
+
+    fn tick() -> Result<TickReport, Refusal> {
+        let sql = region().map_err(service::Refusal::from)?;
+        let report = Ambient::moment(|moment| service::tick(&sql, moment))?;
+        Ok(TickReport {
+            waves: report.waves,
+            expired: report.expired,
+            next_due: report.next_due.map(convert::instant),
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! Reading rides and offers.
+
+use petwalker_kernel::{Moment, RideId};
+use petwalker_store::Sql;
+
+use super::{Caller, Refusal, RideView, invalid};
+use crate::domain::{Ride, Role};
+use crate::sql::offers::OpenOffer;
+use crate::sql::rides::Details;
+use crate::sql::{offers as offer_rows, rides};
+
+/// An open offer with what the walker must know of the ride.
+#[derive(Clone, Debug)]
+pub struct OfferView {
+    /// The offer.
+    pub offer: OpenOffer,
+    /// The ride.
+    pub ride: Ride,
+}
+
+/// A ride as the caller may see it.
+pub(super) fn view(caller: Caller, ride: Ride, details: Option<Details>) -> RideView {
+    let tutor = ride.order.tutor_id == caller.account;
+    let walker = ride.commitment().is_some_and(|by| by.walker_id == caller.account);
+    let sees = tutor || walker || caller.role == Role::Operator;
+    let Some(details) = details.filter(|_| sees) else {
+        return RideView { ride, pickup: None, notes: None, pin: None };
+    };
+    RideView {
+        ride,
+        pickup: Some(details.pickup),
+        notes: Some(details.notes),
+        pin: tutor.then_some(details.pin),
+    }
+}
+
+/// A ride of the caller's.
+///
+/// # Errors
+/// When there is none of that id, or it is not the caller's.
+pub fn get(sql: &impl Sql, caller: Caller, id: RideId) -> Result<RideView, Refusal> {
+    let ride = rides::find(sql, id)?.ok_or(Refusal::NotFound)?;
+    let mine = match caller.role {
+        Role::Operator => true,
+        Role::Tutor => ride.order.tutor_id == caller.account,
+        Role::Walker => {
+            ride.commitment().is_some_and(|by| by.walker_id == caller.account)
+                || offer_rows::state(sql, id, caller.account)?.is_some()
+        }
+        Role::Partner => false,
+    };
+    if !mine {
+        return Err(Refusal::NotFound);
+    }
+    let details = rides::details(sql, id)?;
+    Ok(view(caller, ride, details))
+}
+
+/// The caller's rides, newest first, and where the next page begins.
+///
+/// # Errors
+/// When the limit is out of range.
+pub fn list(
+    sql: &impl Sql,
+    caller: Caller,
+    cursor: Option<RideId>,
+    limit: u32,
+) -> Result<(Vec<RideView>, Option<RideId>), Refusal> {
+    if !(1..=100).contains(&limit) {
+        return invalid("limit", "must be 1 to 100");
+    }
+    let mut page = match caller.role {
+        Role::Operator => rides::page_all(sql, cursor, limit + 1)?,
+        Role::Partner => return Err(Refusal::Forbidden),
+        role => rides::page(sql, caller.account, role == Role::Walker, cursor, limit + 1)?,
+    };
+    let more = page.len() > limit as usize;
+    page.truncate(limit as usize);
+    let next = page.last().filter(|_| more).map(|ride| ride.order.id);
+    let mut views = Vec::with_capacity(page.len());
+    for ride in page {
+        let details = rides::details(sql, ride.order.id)?;
+        views.push(view(caller, ride, details));
+    }
+    Ok((views, next))
+}
+
+/// The calling walker's open offers.
+///
+/// # Errors
+/// When the caller is no walker.
+pub fn offers(sql: &impl Sql, moment: &Moment<'_>, caller: Caller) -> Result<Vec<OfferView>, Refusal> {
+    if caller.role != Role::Walker {
+        return Err(Refusal::Forbidden);
+    }
+    let mut views = Vec::new();
+    for offer in offer_rows::open_for(sql, caller.account, moment.now)? {
+        if let Some(ride) = rides::find(sql, offer.ride_id)? {
+            views.push(OfferView { offer, ride });
+        }
+    }
+    Ok(views)
+}

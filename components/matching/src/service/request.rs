@@ -1,0 +1,200 @@
+//! Requesting a ride.
+
+use petwalker_kernel::{GeoPoint, Millis, Moment, Money, QuoteId, RideId, UtcMillis};
+use petwalker_store::{Command, NewEvent, Region, Sql, once, transaction};
+
+use super::{Caller, Refusal, RideView, invalid, project};
+use crate::domain::{
+    CancellationPolicy, Candidate, Offered, Ride, RideEvent, RideOrder, RidePet, Role, Wave, choose,
+    first_dispatch_at,
+};
+use crate::sql::presence::candidates;
+use crate::sql::rides::{self, Details};
+
+/// Characters of the geohash that events and demand use: cells of about 2.4 km or 5 km.
+const CELL_CHARACTERS: usize = 5;
+/// Candidates read for a wave.
+const CANDIDATES_MAX: u32 = 60;
+/// How far ahead a ride may be scheduled.
+const AHEAD_MAX: Millis = Millis::from_mins(60 * 24 * 60);
+
+/// What a ride is requested with.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The quote.
+    pub quote_id: QuoteId,
+    /// When it ends.
+    pub quote_expires_at: UtcMillis,
+    /// The price.
+    pub price: Money,
+    /// Where the pets are fetched.
+    pub pickup: GeoPoint,
+    /// Length in minutes.
+    pub duration_min: u32,
+    /// The pets.
+    pub pets: Vec<RidePet>,
+    /// When it is to start; none for at once.
+    pub scheduled_for: Option<UtcMillis>,
+    /// For the walker.
+    pub notes: String,
+    /// What calling off costs.
+    pub policy: CancellationPolicy,
+}
+
+impl Request {
+    fn check(&self, now: UtcMillis) -> Result<(), Refusal> {
+        if !(15..=240).contains(&self.duration_min) {
+            return invalid("duration_min", "must be 15 to 240 minutes");
+        }
+        if !(1..=10).contains(&self.pets.len()) {
+            return invalid("pets", "must be 1 to 10");
+        }
+        if self.notes.chars().count() > 500 {
+            return invalid("notes", "may have 500 characters");
+        }
+        if self.price.minor() < 0 {
+            return invalid("price", "cannot be negative");
+        }
+        if self.scheduled_for.is_some_and(|at| at < now || at > now.plus(AHEAD_MAX)) {
+            return invalid("scheduled_for", "must be within the next 60 days");
+        }
+        if now >= self.quote_expires_at {
+            return Err(Refusal::QuoteExpired);
+        }
+        Ok(())
+    }
+}
+
+/// Requests a ride and, where it is due, makes its first wave of offers.
+///
+/// # Errors
+/// When the request is out of range, the quote has ended or was used, or the caller is no tutor.
+pub fn request(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    command: &Command,
+    caller: Caller,
+    request: &Request,
+) -> Result<RideView, Refusal> {
+    if caller.role != Role::Tutor {
+        return Err(Refusal::Forbidden);
+    }
+    transaction(sql, |sql| {
+        once(sql, command, moment.now, |sql| {
+            request.check(moment.now)?;
+            if rides::quote_is_used(sql, &request.quote_id)? {
+                return Err(Refusal::QuoteUsed);
+            }
+            let region = Region::read(sql)?;
+            let order = order(moment, caller, request);
+            let details = details(moment, request);
+            rides::insert_details(sql, order.id, &details)?;
+            let dispatch_at = first_dispatch_at(&order);
+            let event = RideEvent::Requested { order, dispatch_at };
+            let mut ride = record(sql, &region, moment, None, &event)?;
+            if dispatch_at <= moment.now {
+                ride = next_wave(sql, &region, moment, ride, details.pickup, false)?;
+            }
+            Ok(RideView {
+                ride,
+                pickup: Some(details.pickup),
+                notes: Some(details.notes),
+                pin: Some(details.pin),
+            })
+        })
+    })
+}
+
+fn order(moment: &mut Moment<'_>, caller: Caller, request: &Request) -> RideOrder {
+    RideOrder {
+        id: RideId::new(moment),
+        tutor_id: caller.account,
+        quote_id: request.quote_id,
+        price: request.price,
+        duration_min: request.duration_min,
+        pets: request.pets.clone(),
+        cell: request.pickup.cell(CELL_CHARACTERS).to_string(),
+        requested_at: moment.now,
+        scheduled_for: request.scheduled_for,
+        policy: request.policy,
+    }
+}
+
+fn details(moment: &mut Moment<'_>, request: &Request) -> Details {
+    let number = u32::from_le_bytes(moment.bytes::<4>()) % 10_000;
+    Details {
+        pickup: request.pickup,
+        notes: request.notes.clone(),
+        pin: format!("{number:04}"),
+        pin_failures: 0,
+    }
+}
+
+/// Appends an event and applies it: the ride after it.
+pub(super) fn record(
+    sql: &impl Sql,
+    region: &Region,
+    moment: &mut Moment<'_>,
+    before: Option<Ride>,
+    event: &RideEvent,
+) -> Result<Ride, Refusal> {
+    let ride = project(sql, before, event)?;
+    petwalker_store::append(
+        sql,
+        region,
+        moment,
+        NewEvent {
+            event_type: event.event_type(),
+            stream_id: ride.order.id.to_string(),
+            version: ride.version,
+            schema: RideEvent::SCHEMA,
+            facts: event,
+        },
+    )?;
+    Ok(ride)
+}
+
+/// Makes the next wave of offers, or gives the ride up.
+pub(super) fn next_wave(
+    sql: &impl Sql,
+    region: &Region,
+    moment: &mut Moment<'_>,
+    ride: Ride,
+    pickup: GeoPoint,
+    exhausted: bool,
+) -> Result<Ride, Refusal> {
+    let made = match ride.state {
+        crate::domain::State::Requested { waves, .. } | crate::domain::State::Offered { waves, .. } => waves,
+        _ => 0,
+    };
+    let wave = Wave::after(made, &ride.order);
+    let near = find_candidates(sql, &ride, pickup, wave)?;
+    let offers = choose(&ride.order, pickup, &ride.passed_over, wave, near)
+        .into_iter()
+        .map(|(walker_id, distance_m)| Offered {
+            id: petwalker_kernel::OfferId::new(moment),
+            walker_id,
+            distance_m,
+        })
+        .collect();
+    let event = ride.dispatch(offers, moment.now.plus(wave.lasts), moment.now, exhausted)?;
+    record(sql, region, moment, Some(ride), &event)
+}
+
+/// Walkers near the pickup: from small cells where they are many, from larger ones where they are few.
+fn find_candidates(
+    sql: &impl Sql,
+    ride: &Ride,
+    pickup: GeoPoint,
+    wave: Wave,
+) -> Result<Vec<Candidate>, Refusal> {
+    let sizes = ride.order.sizes();
+    let near = candidates(sql, pickup, 6, sizes, CANDIDATES_MAX)?;
+    let enough = near.len() >= wave.size * 2;
+    let reaches = pickup.cell(6).reach_m(pickup) >= f64::from(wave.radius_m);
+    if enough || reaches {
+        return Ok(near);
+    }
+    let characters = if pickup.cell(5).reach_m(pickup) >= f64::from(wave.radius_m) { 5 } else { 4 };
+    Ok(candidates(sql, pickup, characters, sizes, CANDIDATES_MAX * 2)?)
+}

@@ -1,0 +1,300 @@
+//! The services on a real database: whatever is tried in whatever order, the rules hold and the log tells it all.
+
+use petwalker_kernel::{
+    AccountId, BasisPoints, Currency, GeoPoint, Millis, Moment, Money, QuoteId, RideId, SeededEntropy,
+    UtcMillis,
+};
+use petwalker_store::{Command, NativeDatabase, Row, Sql as _, read_after};
+use proptest::prelude::*;
+
+use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, tick};
+use crate::domain::{CancellationPolicy, Commitment, PetSize, RideEvent, RidePet, Role, Walked, WalkerCard};
+use crate::sql::presence::Presence;
+use crate::sql::rides;
+
+const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
+const START: UtcMillis = UtcMillis::new(1_780_000_000_000);
+
+struct World {
+    sql: NativeDatabase,
+    now: UtcMillis,
+    entropy: SeededEntropy,
+    tutor: Caller,
+    walkers: Vec<Caller>,
+    commands: u32,
+}
+
+fn place(metres_north: f64) -> GeoPoint {
+    GeoPoint::new(-23.55 + metres_north / 111_195.0, -46.63).expect("on Earth")
+}
+
+impl World {
+    fn new(walkers: usize) -> Self {
+        let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
+        sql.execute("INSERT INTO region VALUES (1, 'test', 1)", &[]).expect("a region");
+        let mut entropy = SeededEntropy(7);
+        let mut account = |role| {
+            let moment = &mut Moment { now: START, entropy: &mut entropy };
+            Caller { account: AccountId::new(moment), role }
+        };
+        let tutor = account(Role::Tutor);
+        let walkers: Vec<Caller> = (0..walkers).map(|_| account(Role::Walker)).collect();
+        let mut world = Self { sql, now: START, entropy, tutor, walkers, commands: 0 };
+        for index in 0..world.walkers.len() {
+            #[expect(clippy::cast_precision_loss, reason = "a handful of walkers")]
+            world.appear(index, 100.0 * index as f64);
+        }
+        world
+    }
+
+    fn appear(&mut self, walker: usize, metres_north: f64) {
+        let caller = self.walkers[walker];
+        let presence = Presence {
+            walker_id: caller.account,
+            place: place(metres_north),
+            rating_milli: 0,
+            capacity: 2,
+            sizes: PetSize::Small.bit() | PetSize::Medium.bit(),
+            card: WalkerCard {
+                time_zone: "America/Sao_Paulo".into(),
+                area_centre: place(0.0),
+                area_radius_m: 20_000,
+                weekly: vec![],
+            },
+        };
+        let moment = Moment { now: self.now, entropy: &mut self.entropy };
+        appear(&self.sql, &moment, caller, presence).expect("present");
+    }
+
+    fn command(&mut self, caller: Caller) -> Command {
+        self.commands += 1;
+        Command { actor: caller.account.to_string(), id: format!("c{}", self.commands), fingerprint: vec![1] }
+    }
+
+    fn request(&mut self) -> Result<RideId, Refusal> {
+        let (tutor, command) = (self.tutor, self.command(self.tutor));
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        let wanted = Request {
+            quote_id: QuoteId::new(moment),
+            quote_expires_at: self.now.plus(Millis::from_mins(10)),
+            price: Money::new(4_500, Currency::BRL),
+            pickup: place(0.0),
+            duration_min: 60,
+            pets: vec![RidePet { id: "p".into(), size: PetSize::Medium }],
+            scheduled_for: None,
+            notes: String::new(),
+            policy: CancellationPolicy {
+                grace_min: 5,
+                cutoff_hour: 20,
+                late: BasisPoints(5_000),
+                arrived: BasisPoints(10_000),
+            },
+        };
+        Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
+    }
+
+    fn act(&mut self, caller: Caller, ride: RideId, action: &Action) -> Result<(), Refusal> {
+        let command = self.command(caller);
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        act(&self.sql, moment, &command, caller, ride, None, action).map(drop)
+    }
+
+    fn tick(&mut self) {
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        tick(&self.sql, moment).expect("ticks");
+    }
+
+    fn state(&self, ride: RideId) -> &'static str {
+        rides::find(&self.sql, ride).expect("read").expect("there").state.name()
+    }
+
+    fn pin(&self, ride: RideId) -> String {
+        rides::details(&self.sql, ride).expect("read").expect("there").pin
+    }
+
+    fn dump(&self) -> Vec<Row> {
+        let mut rows = self.sql.query("SELECT * FROM rides ORDER BY id", &[]).expect("read");
+        rows.extend(self.sql.query("SELECT * FROM offers ORDER BY id", &[]).expect("read"));
+        rows
+    }
+
+    fn types(&self) -> Vec<String> {
+        let records = read_after(&self.sql, 0, 1_000).expect("read");
+        records.into_iter().map(|(envelope, _)| envelope.event_type).collect()
+    }
+}
+
+#[test]
+fn the_first_acceptance_wins_once() {
+    let mut world = World::new(3);
+    let ride = world.request().expect("requested");
+    let [a, b, c] = [world.walkers[0], world.walkers[1], world.walkers[2]];
+    assert_eq!(world.act(b, ride, &Action::Accept), Ok(()));
+    assert_eq!(world.act(a, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
+    assert_eq!(world.act(c, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
+    assert!(matches!(world.act(b, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+    assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.accepted"]);
+}
+
+#[test]
+fn waves_reach_further_and_end() {
+    let mut world = World::new(0);
+    let ride = world.request().expect("requested");
+    for (seconds, expected) in
+        [(0, "offered"), (30, "offered"), (60, "offered"), (89, "offered"), (90, "expired")]
+    {
+        world.now = START.plus(Millis::from_secs(seconds));
+        world.tick();
+        assert_eq!(world.state(ride), expected, "after {seconds} s");
+    }
+    assert_eq!(
+        world.types(),
+        ["ride.requested", "ride.offered", "ride.offered", "ride.offered", "ride.expired"]
+    );
+}
+
+#[test]
+fn when_everybody_declines_the_next_wave_comes_at_once() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let (first, late) = (world.walkers[0], world.walkers[0]);
+    assert_eq!(world.act(first, ride, &Action::Decline), Ok(()));
+    assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.offer-declined", "ride.offered"]);
+    assert!(matches!(world.act(late, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+}
+
+#[test]
+fn a_repeat_is_answered_the_same_and_a_quote_used_once() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let walker = world.walkers[0];
+    let command = world.command(walker);
+    let accept = |world: &mut World, command: &Command| {
+        let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+        act(&world.sql, moment, command, walker, ride, None, &Action::Accept)
+    };
+    let first = accept(&mut world, &command).expect("accepted");
+    world.now = world.now.plus(Millis::from_mins(1));
+    assert_eq!(accept(&mut world, &command), Ok(first));
+    let other = Command { fingerprint: vec![2], ..command };
+    assert!(matches!(accept(&mut world, &other), Err(Refusal::Command(_))));
+    assert_eq!(world.types().len(), 3);
+}
+
+#[test]
+fn nearest_finds_the_nearest_however_far() {
+    let mut world = World::new(40);
+    for index in 0..40_u32 {
+        world.appear(index as usize, 30.0 * f64::from(index) * f64::from(index));
+    }
+    let found = nearest(&world.sql, place(0.0), 30).expect("found");
+    let expected: Vec<AccountId> = world.walkers[..30].iter().map(|w| w.account).collect();
+    assert_eq!(found.iter().map(|w| w.walker_id).collect::<Vec<_>>(), expected);
+    assert!((found[29].distance_m - 30.0 * 29.0 * 29.0).abs() < 30.0, "{}", found[29].distance_m);
+}
+
+#[test]
+fn every_event_type_has_bytes_that_must_decode_for_ever() {
+    let moment = &mut Moment { now: START, entropy: &mut SeededEntropy(1) };
+    let (walker_id, quote_id) = (AccountId::new(moment), QuoteId::new(moment));
+    let by = Commitment { walker_id, accepted_at: START, time_zone: "America/Sao_Paulo".into() };
+    let settled = crate::domain::RideEvent::Completed(serde_settled(walker_id, quote_id));
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    for event in [
+        RideEvent::Accepted(by),
+        RideEvent::Arrived { at: START },
+        RideEvent::OfferDeclined { walker_id, at: START },
+        settled,
+    ] {
+        let file = golden.join(format!("{}-1.hex", event.event_type()));
+        let written = hex::encode(rmp_serde::to_vec_named(&event).expect("encodes"));
+        if std::env::var_os("PETWALKER_UPDATE").is_some() && !file.exists() {
+            std::fs::create_dir_all(&golden).expect("made");
+            std::fs::write(&file, format!("{written}\n")).expect("written");
+        }
+        let payload = hex::decode(std::fs::read_to_string(&file).expect("golden bytes").trim()).expect("hex");
+        let envelope = petwalker_journal::Envelope {
+            event_id: String::new(),
+            event_type: event.event_type().to_owned(),
+            stream_id: String::new(),
+            version: 1,
+            region: String::new(),
+            epoch: 1,
+            seq: 1,
+            previous: petwalker_journal::RecordDigest::GENESIS,
+            at_ms: 0,
+            schema: RideEvent::SCHEMA,
+            payload,
+        };
+        assert_eq!(RideEvent::read(&envelope).expect("decodes"), event);
+    }
+}
+
+fn serde_settled(walker_id: AccountId, quote_id: QuoteId) -> crate::domain::Settled {
+    crate::domain::Settled {
+        at: START,
+        walked: Walked { distance_m: 4_400, moving_ms: 3_000_000 },
+        quote_id,
+        tutor_id: walker_id,
+        walker_id: Some(walker_id),
+        elapsed_ms: 3_600_000,
+    }
+}
+
+/// Which state may follow which.
+const FOLLOWS: &[(&str, &[&str])] = &[
+    ("requested", &["offered", "cancelled", "expired"]),
+    ("offered", &["offered", "accepted", "cancelled", "expired"]),
+    ("accepted", &["arrived", "offered", "expired", "cancelled"]),
+    ("arrived", &["started", "offered", "expired", "cancelled", "no_show"]),
+    ("started", &["paused", "completed", "interrupted"]),
+    ("paused", &["started", "completed", "interrupted"]),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_tried_the_rules_hold(steps in proptest::collection::vec((0_u8..14, 0_usize..4), 1..60)) {
+        let mut world = World::new(4);
+        let ride = world.request().expect("requested");
+        for (step, who) in steps {
+            let before = world.state(ride);
+            let events = world.types().len();
+            let walker = world.walkers[who];
+            let walked = Walked { distance_m: 10, moving_ms: 10 };
+            let pin = world.pin(ride);
+            let (caller, action) = match step {
+                0 => (walker, Action::Accept),
+                1 => (walker, Action::Decline),
+                2 => (walker, Action::Arrive),
+                3 => (walker, Action::Start(pin)),
+                4 => (walker, Action::Start("no".into())),
+                5 => (walker, Action::Pause),
+                6 => (walker, Action::Resume),
+                7 => (walker, Action::Complete(walked)),
+                8 => (walker, Action::Interrupt(walked, "a storm".into())),
+                9 => (walker, Action::Cancel),
+                10 => (world.tutor, Action::Cancel),
+                11 => (walker, Action::NoShow),
+                _ => {
+                    world.now = world.now.plus(Millis::from_secs(if step == 12 { 20 } else { 700 }));
+                    world.tick();
+                    continue;
+                }
+            };
+            let outcome = world.act(caller, ride, &action);
+            let after = world.state(ride);
+            if outcome.is_err() {
+                prop_assert_eq!((before, events), (after, world.types().len()), "a refusal changed something");
+            } else if before != after {
+                let allowed = FOLLOWS.iter().find(|(from, _)| *from == before).map_or(&[][..], |(_, to)| to);
+                prop_assert!(allowed.contains(&after), "{} became {}", before, after);
+            }
+        }
+        let rows = world.dump();
+        let replayed = replay(&world.sql).expect("replays");
+        prop_assert_eq!(usize::try_from(replayed).expect("fits"), world.types().len());
+        prop_assert_eq!(world.dump(), rows);
+    }
+}

@@ -1,0 +1,5 @@
+//! Statements over matching's tables, and the mapping of their rows.
+
+pub mod offers;
+pub mod presence;
+pub mod rides;

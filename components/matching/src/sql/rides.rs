@@ -1,0 +1,172 @@
+//! `rides` and `ride_details`.
+
+use petwalker_kernel::{AccountId, GeoPoint, RideId, UtcMillis};
+use petwalker_store::{Sql, SqlError, Value};
+
+use crate::domain::Ride;
+
+/// What events do not carry of a ride.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Details {
+    /// Where the pets are fetched.
+    pub pickup: GeoPoint,
+    /// For the walker.
+    pub notes: String,
+    /// Four digits.
+    pub pin: String,
+    /// How often a wrong one was tried.
+    pub pin_failures: u32,
+}
+
+const SELECT: &str = "SELECT body FROM rides WHERE id = ?1";
+
+/// The ride of that id.
+///
+/// # Errors
+/// When the database fails.
+pub fn find(sql: &impl Sql, id: RideId) -> Result<Option<Ride>, SqlError> {
+    sql.first(SELECT, &[Value::display(&id)])?.map(|row| row.decode(0)).transpose()
+}
+
+/// The ride that used a quote.
+///
+/// # Errors
+/// When the database fails.
+pub fn quote_is_used(sql: &impl Sql, quote_id: &impl std::fmt::Display) -> Result<bool, SqlError> {
+    Ok(sql.first("SELECT 1 FROM rides WHERE quote_id = ?1", &[Value::display(quote_id)])?.is_some())
+}
+
+/// Writes the projection of a ride.
+///
+/// # Errors
+/// When the database fails.
+pub fn save(sql: &impl Sql, ride: &Ride) -> Result<(), SqlError> {
+    let pets = u32::try_from(ride.order.pets.len()).unwrap_or(u32::MAX);
+    sql.execute(
+        "INSERT INTO rides (id, tutor_id, walker_id, quote_id, state, version, pets, cell, due_at_ms, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET \
+         walker_id = excluded.walker_id, state = excluded.state, version = excluded.version, \
+         due_at_ms = excluded.due_at_ms, body = excluded.body",
+        &[
+            Value::display(&ride.order.id),
+            Value::display(&ride.order.tutor_id),
+            ride.commitment().map(|by| by.walker_id.to_string()).into(),
+            Value::display(&ride.order.quote_id),
+            ride.state.name().into(),
+            ride.version.into(),
+            pets.into(),
+            ride.order.cell.as_str().into(),
+            ride.due_at().map(UtcMillis::get).into(),
+            Value::encode(ride)?,
+        ],
+    )?;
+    Ok(())
+}
+
+/// The rides of a tutor or walker, newest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn page(
+    sql: &impl Sql,
+    account: AccountId,
+    walker: bool,
+    before: Option<RideId>,
+    limit: u32,
+) -> Result<Vec<Ride>, SqlError> {
+    // Ids are ordered by time; '~' sorts after every one of them.
+    let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let statement = if walker {
+        "SELECT body FROM rides WHERE walker_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    } else {
+        "SELECT body FROM rides WHERE tutor_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    };
+    let rows = sql.query(statement, &[Value::display(&account), before.into(), limit.into()])?;
+    rows.iter().map(|row| row.decode(0)).collect()
+}
+
+/// All rides, newest first, for operators.
+///
+/// # Errors
+/// When the database fails.
+pub fn page_all(sql: &impl Sql, before: Option<RideId>, limit: u32) -> Result<Vec<Ride>, SqlError> {
+    let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+    let rows = sql.query(
+        "SELECT body FROM rides WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        &[before.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| row.decode(0)).collect()
+}
+
+/// Rides with a timer that is due, longest overdue first.
+///
+/// # Errors
+/// When the database fails.
+pub fn due(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<Vec<RideId>, SqlError> {
+    let rows = sql.query(
+        "SELECT id FROM rides WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2",
+        &[now.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// When the next timer is due.
+///
+/// # Errors
+/// When the database fails.
+pub fn next_due(sql: &impl Sql) -> Result<Option<UtcMillis>, SqlError> {
+    let row = sql.first("SELECT min(due_at_ms) FROM rides WHERE due_at_ms IS NOT NULL", &[])?;
+    Ok(row.map(|row| row.opt_int(0)).transpose()?.flatten().map(UtcMillis::new))
+}
+
+/// Writes what events do not carry.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_details(sql: &impl Sql, id: RideId, details: &Details) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO ride_details (ride_id, lat, lon, notes, pin) VALUES (?1, ?2, ?3, ?4, ?5)",
+        &[
+            Value::display(&id),
+            details.pickup.lat().into(),
+            details.pickup.lon().into(),
+            details.notes.as_str().into(),
+            details.pin.as_str().into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Reads what events do not carry; none once it was erased.
+///
+/// # Errors
+/// When the database fails.
+pub fn details(sql: &impl Sql, id: RideId) -> Result<Option<Details>, SqlError> {
+    let row = sql.first(
+        "SELECT lat, lon, notes, pin, pin_failures FROM ride_details WHERE ride_id = ?1",
+        &[Value::display(&id)],
+    )?;
+    row.map(|row| {
+        let pickup =
+            GeoPoint::new(row.real(0)?, row.real(1)?).map_err(|e| SqlError::Stored(e.to_string()))?;
+        Ok(Details {
+            pickup,
+            notes: row.text(2)?.to_owned(),
+            pin: row.text(3)?.to_owned(),
+            pin_failures: row.uint(4)?,
+        })
+    })
+    .transpose()
+}
+
+/// Counts a wrong PIN.
+///
+/// # Errors
+/// When the database fails.
+pub fn count_pin_failure(sql: &impl Sql, id: RideId) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE ride_details SET pin_failures = pin_failures + 1 WHERE ride_id = ?1",
+        &[Value::display(&id)],
+    )?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! Quoting and settling.
+
+use petwalker_kernel::{AccountId, GeoPoint, Millis, Moment, Money, QuoteId, UtcMillis};
+use petwalker_store::{Command, CommandError, Sql, SqlError, once, transaction};
+
+use crate::domain::{self, Outcome, PriceError, Settlement, Size, Walk, surge_milli};
+use crate::sql::{self, Quote};
+
+/// How long a promise holds.
+const VALID_FOR: Millis = Millis::from_mins(10);
+/// How far ahead a walk may be scheduled.
+const AHEAD_MAX: Millis = Millis::from_mins(60 * 24 * 60);
+
+/// What is to be priced.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where the pets are fetched.
+    pub pickup: GeoPoint,
+    /// Minutes.
+    pub duration_min: u32,
+    /// The pets' sizes.
+    pub sizes: Vec<Size>,
+    /// When it is to start; none for at once.
+    pub scheduled_for: Option<UtcMillis>,
+    /// A coupon's code.
+    pub coupon: Option<String>,
+    /// Rides waiting around the pickup.
+    pub open_rides: u32,
+    /// Walkers free around the pickup.
+    pub free_walkers: u32,
+}
+
+/// Why a call was refused. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// An input is out of its range.
+    #[error("{field} {message}")]
+    Invalid {
+        /// The input.
+        field: &'static str,
+        /// What is wrong, and what is allowed.
+        message: String,
+    },
+    /// No such quote, or not the caller's.
+    #[error("there is no such quote, or it is not yours")]
+    NotFound,
+    /// The role may not do this.
+    #[error("only tutors ask for quotes")]
+    Forbidden,
+    /// No tariff covers the place.
+    #[error("no tariff covers this place")]
+    NoTariff,
+    /// The coupon is unknown, has ended, or is of another currency.
+    #[error("the coupon '{0}' cannot be used here")]
+    CouponRefused(String),
+    /// The price cannot be worked out.
+    #[error("the price cannot be worked out: {0}")]
+    Price(#[from] PriceError),
+    /// The command id was used for something else, or is none.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl From<SqlError> for Refusal {
+    fn from(error: SqlError) -> Self {
+        Self::Command(CommandError::Sql(error))
+    }
+}
+
+fn check(request: &Request, now: UtcMillis) -> Result<(), Refusal> {
+    let refuse = |field, message: &str| Err(Refusal::Invalid { field, message: message.to_owned() });
+    if !(15..=240).contains(&request.duration_min) {
+        return refuse("duration_min", "must be 15 to 240 minutes");
+    }
+    if !(1..=10).contains(&request.sizes.len()) {
+        return refuse("pet_ids", "must be 1 to 10 pets");
+    }
+    if request.scheduled_for.is_some_and(|at| at < now || at > now.plus(AHEAD_MAX)) {
+        return refuse("scheduled_for", "must be within the next 60 days");
+    }
+    Ok(())
+}
+
+/// Prices a walk and stores the promise.
+///
+/// # Errors
+/// When the request is out of range, no tariff covers the place, or the coupon cannot be used.
+pub fn create(
+    region: &impl Sql,
+    global: &impl Sql,
+    moment: &mut Moment<'_>,
+    command: &Command,
+    account_id: AccountId,
+    request: &Request,
+) -> Result<Quote, Refusal> {
+    check(request, moment.now)?;
+    let tariff = sql::tariff_at(global, request.pickup)?.ok_or(Refusal::NoTariff)?;
+    let coupon = match &request.coupon {
+        None => None,
+        Some(code) => {
+            let usable = sql::coupon(global, code)?
+                .filter(|c| c.expires_at > moment.now && c.off_max.currency() == tariff.currency);
+            Some(usable.ok_or_else(|| Refusal::CouponRefused(code.chars().take(40).collect()))?)
+        }
+    };
+    let walk = Walk {
+        duration_min: request.duration_min,
+        sizes: request.sizes.clone(),
+        starts_at: request.scheduled_for.unwrap_or(moment.now),
+        surge_milli: surge_milli(request.open_rides, request.free_walkers, tariff.surge_max_milli),
+    };
+    let lines = domain::price(&tariff, &walk, coupon.as_ref())?;
+    let total = Money::sum(tariff.currency, lines.iter().map(|l| l.amount)).map_err(PriceError::from)?;
+    transaction(region, |region| {
+        once(region, command, moment.now, |region| {
+            let quote = Quote {
+                id: QuoteId::new(moment),
+                account_id,
+                total,
+                lines,
+                pickup: request.pickup,
+                duration_min: request.duration_min,
+                sizes: request.sizes.clone(),
+                scheduled_for: request.scheduled_for,
+                expires_at: moment.now.plus(VALID_FOR),
+                surge_milli: walk.surge_milli,
+                tariff,
+            };
+            sql::insert_quote(region, &quote)?;
+            Ok(quote)
+        })
+    })
+}
+
+/// The caller's quote.
+///
+/// # Errors
+/// When there is none of that id, or it is another's.
+pub fn get(region: &impl Sql, account_id: AccountId, id: QuoteId) -> Result<Quote, Refusal> {
+    sql::quote(region, id)?.filter(|q| q.account_id == account_id).ok_or(Refusal::NotFound)
+}
+
+/// What a ride that was requested with the quote costs in the end.
+///
+/// # Errors
+/// When there is no such quote or an amount overflows.
+pub fn settle(region: &impl Sql, id: QuoteId, outcome: Outcome) -> Result<Settlement, Refusal> {
+    let quote = sql::quote(region, id)?.ok_or(Refusal::NotFound)?;
+    Ok(domain::settle(&quote.tariff, &quote.lines, quote.duration_min, outcome).map_err(PriceError::from)?)
+}

@@ -1,0 +1,109 @@
+//! The event table: a region's outbox and its log.
+
+use petwalker_journal::{Envelope, RecordDigest, digest};
+use petwalker_kernel::{EventId, Moment};
+use serde::Serialize;
+
+use crate::{Row, Sql, SqlError, Value};
+
+/// The region that a database holds and the epoch of its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The region's name.
+    pub name: String,
+    /// The owner's epoch.
+    pub epoch: u64,
+}
+
+impl Region {
+    /// Reads which region this database holds.
+    ///
+    /// # Errors
+    /// When it holds none yet or the database fails.
+    pub fn read(sql: &impl Sql) -> Result<Self, SqlError> {
+        let row = sql
+            .first("SELECT name, epoch FROM region WHERE one = 1", &[])?
+            .ok_or_else(|| SqlError::Unavailable("the database holds no region yet".to_owned()))?;
+        Ok(Self { name: row.text(0)?.to_owned(), epoch: row.uint(1)? })
+    }
+}
+
+/// An event about to be appended.
+pub struct NewEvent<'a, T> {
+    /// What happened.
+    pub event_type: &'a str,
+    /// What it happened to.
+    pub stream_id: String,
+    /// The entity's version after it.
+    pub version: u32,
+    /// Version of the facts' schema.
+    pub schema: u32,
+    /// The facts.
+    pub facts: &'a T,
+}
+
+/// Appends an event to the region's log, inside the caller's transaction; its sequence number.
+///
+/// # Errors
+/// When the database fails or the event cannot be written.
+pub fn append<T: Serialize>(
+    sql: &impl Sql,
+    region: &Region,
+    moment: &mut Moment<'_>,
+    event: NewEvent<'_, T>,
+) -> Result<u64, SqlError> {
+    let last = sql.first("SELECT seq, digest FROM events ORDER BY seq DESC LIMIT 1", &[])?;
+    let (seq, previous) = match last {
+        Some(row) => (row.uint::<u64>(0)?, digest_in(&row, 1)?),
+        None => (0, RecordDigest::GENESIS),
+    };
+    let envelope = Envelope {
+        event_id: EventId::new(moment).to_string(),
+        event_type: event.event_type.to_owned(),
+        stream_id: event.stream_id,
+        version: event.version,
+        region: region.name.clone(),
+        epoch: region.epoch,
+        seq: seq + 1,
+        previous,
+        at_ms: moment.now.get(),
+        schema: event.schema,
+        payload: rmp_serde::to_vec_named(event.facts).map_err(|e| SqlError::Stored(e.to_string()))?,
+    };
+    let record = envelope.encode().map_err(|e| SqlError::Stored(e.to_string()))?;
+    sql.execute(
+        "INSERT INTO events (seq, type, stream_id, record, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
+        &[
+            Value::Integer(i64::try_from(envelope.seq).unwrap_or(i64::MAX)),
+            envelope.event_type.into(),
+            envelope.stream_id.into(),
+            Value::Blob(record.clone()),
+            digest(&record).as_bytes().as_slice().into(),
+        ],
+    )?;
+    Ok(envelope.seq)
+}
+
+fn digest_in(row: &Row, column: usize) -> Result<RecordDigest, SqlError> {
+    RecordDigest::from_slice(row.blob(column)?)
+        .ok_or_else(|| SqlError::Stored("a digest has 32 bytes".to_owned()))
+}
+
+/// Records after `seq`, at most `limit`, in order.
+///
+/// # Errors
+/// When the database fails or a record is damaged.
+pub fn read_after(sql: &impl Sql, seq: u64, limit: u32) -> Result<Vec<(Envelope, Vec<u8>)>, SqlError> {
+    let after = i64::try_from(seq).unwrap_or(i64::MAX);
+    let rows = sql.query(
+        "SELECT record FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+        &[after.into(), limit.into()],
+    )?;
+    rows.iter()
+        .map(|row| {
+            let record = row.blob(0)?;
+            let envelope = Envelope::decode(record).map_err(|e| SqlError::Stored(e.to_string()))?;
+            Ok((envelope, record.to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,27 @@
+//! SQL for components.
+//!
+//! A service takes `&impl Sql` and runs the same on `spin:sqlite` in a component and on native libSQL in a test. What
+//! every domain does alike lives here: transactions, appending events with their sequence and digest, remembering
+//! commands so that a repeat is answered as the first time, and consumer offsets.
+
+mod commands;
+mod events;
+mod offsets;
+mod sql;
+
+#[cfg(target_family = "wasm")]
+mod spin;
+
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+mod native;
+
+pub use commands::{Command, CommandError, once};
+pub use events::{NewEvent, Region, append, read_after};
+pub use offsets::{OffsetError, advance as advance_offset, get as get_offset};
+pub use sql::{Row, Sql, SqlError, Value, transaction};
+
+#[cfg(target_family = "wasm")]
+pub use spin::{Ambient, Database};
+
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub use native::NativeDatabase;

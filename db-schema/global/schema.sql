@@ -1,0 +1,213 @@
+-- What was answered to each command, so that a repeat is answered the same.
+CREATE TABLE commands (
+    actor TEXT NOT NULL,
+    id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    outcome BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (actor, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX commands_by_age ON commands (at_ms);
+
+-- How far each consumer that writes this file has read each stream.
+CREATE TABLE consumer_offsets (
+    consumer TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (consumer, stream)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE accounts (
+    id TEXT PRIMARY KEY,
+    email TEXT NOT NULL,
+    email_key TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    display_name TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('tutor', 'walker', 'operator', 'partner')),
+    created_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row a log-in; the digest of its newest refresh token, and of those traded before.
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES accounts (id),
+    expires_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE refresh_tokens (
+    digest BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    session_id TEXT NOT NULL REFERENCES sessions (id),
+    used_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE pets (
+    id TEXT PRIMARY KEY,
+    tutor_id TEXT NOT NULL REFERENCES accounts (id),
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pets_by_tutor ON pets (tutor_id, id);
+
+CREATE TABLE walkers (
+    account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+    body BLOB NOT NULL,
+    stars_total INTEGER NOT NULL DEFAULT 0,
+    ratings INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ratings (
+    ride_id TEXT PRIMARY KEY,
+    tutor_id TEXT NOT NULL,
+    walker_id TEXT NOT NULL REFERENCES walkers (account_id),
+    stars INTEGER NOT NULL CHECK (stars BETWEEN 1 AND 5),
+    comment TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX sessions_by_account ON sessions (account_id, expires_at_ms);
+CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id);
+-- A tariff covers the places whose geohash starts with its area; the longest area wins. Amounts in minor units.
+CREATE TABLE tariffs (
+    area TEXT PRIMARY KEY,
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    time_zone TEXT NOT NULL,
+    base_minor INTEGER NOT NULL CHECK (base_minor >= 0),
+    per_minute_minor INTEGER NOT NULL CHECK (per_minute_minor >= 0),
+    extra_pet_bp INTEGER NOT NULL CHECK (extra_pet_bp >= 0),
+    large_minor INTEGER NOT NULL CHECK (large_minor >= 0),
+    giant_minor INTEGER NOT NULL CHECK (giant_minor >= 0),
+    night_bp INTEGER NOT NULL CHECK (night_bp >= 0),
+    weekend_bp INTEGER NOT NULL CHECK (weekend_bp >= 0),
+    surge_max_milli INTEGER NOT NULL CHECK (surge_max_milli >= 1000),
+    platform_fee_bp INTEGER NOT NULL CHECK (platform_fee_bp BETWEEN 0 AND 10000),
+    grace_min INTEGER NOT NULL,
+    cutoff_hour INTEGER NOT NULL CHECK (cutoff_hour BETWEEN 0 AND 23),
+    late_bp INTEGER NOT NULL CHECK (late_bp BETWEEN 0 AND 10000),
+    arrived_bp INTEGER NOT NULL CHECK (arrived_bp BETWEEN 0 AND 10000)
+) STRICT, WITHOUT ROWID;
+
+-- Brazil (geohashes 6, 7 and d cover it, with neighbours) and Lisbon (eyc).
+INSERT INTO tariffs VALUES
+    ('6', 'BRL', 'America/Sao_Paulo', 1200, 55, 5000, 300, 600, 2000, 1000, 2000, 2000, 5, 20, 5000, 10000),
+    ('7', 'BRL', 'America/Recife', 1200, 55, 5000, 300, 600, 2000, 1000, 2000, 2000, 5, 20, 5000, 10000),
+    ('eyc', 'EUR', 'Europe/Lisbon', 600, 22, 5000, 150, 300, 2000, 1000, 2000, 2000, 5, 20, 5000, 10000);
+
+CREATE TABLE coupons (
+    code TEXT PRIMARY KEY,
+    off_bp INTEGER NOT NULL CHECK (off_bp BETWEEN 1 AND 10000),
+    off_max_minor INTEGER NOT NULL CHECK (off_max_minor > 0),
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO coupons VALUES ('BEMVINDO', 1000, 1500, 'BRL', 4102444800000);
+CREATE TABLE payment_methods (
+    account_id TEXT PRIMARY KEY,
+    token TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invoices (
+    id TEXT PRIMARY KEY,
+    ride_id TEXT NOT NULL UNIQUE,
+    tutor_id TEXT NOT NULL,
+    walker_id TEXT,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- An invoice's payments: the first for its lines, one more for each tip.
+CREATE TABLE payments (
+    id TEXT PRIMARY KEY,
+    invoice_id TEXT NOT NULL REFERENCES invoices (id),
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    token TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'captured', 'declined')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at_ms INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX payments_of_invoice ON payments (invoice_id);
+CREATE INDEX payments_due ON payments (due_at_ms) WHERE due_at_ms IS NOT NULL;
+
+-- The embedded test provider's own memory: what it was asked, and when it will have confirmed.
+CREATE TABLE test_provider_charges (
+    payment_id TEXT PRIMARY KEY,
+    amount_minor INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('captured', 'declined')),
+    known_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The ledger. A transfer takes from one account what it gives to another, in one currency: every set of transfers sums to
+-- zero because no row can do otherwise.
+CREATE TABLE ledger_accounts (
+    id TEXT NOT NULL,
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    PRIMARY KEY (id, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ledger_transfers (
+    id TEXT PRIMARY KEY,
+    debit TEXT NOT NULL,
+    credit TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    invoice_id TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    CHECK (debit <> credit),
+    FOREIGN KEY (debit, currency) REFERENCES ledger_accounts (id, currency),
+    FOREIGN KEY (credit, currency) REFERENCES ledger_accounts (id, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ledger_by_debit ON ledger_transfers (debit, currency);
+CREATE INDEX ledger_by_credit ON ledger_transfers (credit, currency);
+CREATE INDEX ledger_by_invoice ON ledger_transfers (invoice_id);
+
+CREATE TRIGGER ledger_transfers_stay BEFORE UPDATE ON ledger_transfers
+BEGIN
+    SELECT raise(ABORT, 'constraint: a transfer is never changed');
+END;
+
+CREATE TRIGGER ledger_transfers_are_kept BEFORE DELETE ON ledger_transfers
+BEGIN
+    SELECT raise(ABORT, 'constraint: a transfer is never removed');
+END;
+
+-- Each transfer as its two entries, for reports: debits negative, credits positive.
+CREATE VIEW ledger_entries AS
+    SELECT id AS transfer_id, debit AS account, currency, -amount_minor AS amount_minor FROM ledger_transfers
+    UNION ALL
+    SELECT id, credit, currency, amount_minor FROM ledger_transfers;
+CREATE TABLE products (
+    id TEXT PRIMARY KEY,
+    partner_id TEXT NOT NULL,
+    sku TEXT NOT NULL,
+    title TEXT NOT NULL,
+    description TEXT NOT NULL,
+    category TEXT NOT NULL,
+    price_minor INTEGER NOT NULL CHECK (price_minor >= 0),
+    currency TEXT NOT NULL CHECK (length(currency) = 3),
+    stock INTEGER NOT NULL CHECK (stock >= 0),
+    UNIQUE (partner_id, sku)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX products_by_title ON products (title, id);
+CREATE INDEX products_by_category ON products (category, title, id);
+
+CREATE TABLE carts (
+    tutor_id TEXT PRIMARY KEY,
+    lines BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orders (
+    id TEXT PRIMARY KEY,
+    tutor_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('reserved', 'confirmed', 'released')),
+    lines BLOB NOT NULL,
+    total_minor INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX orders_reserved ON orders (expires_at_ms) WHERE state = 'reserved';

@@ -1,0 +1,126 @@
+-- The region this file holds, and the epoch of its owner.
+CREATE TABLE region (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    name TEXT NOT NULL,
+    epoch INTEGER NOT NULL CHECK (epoch > 0)
+) STRICT;
+
+-- The log and the outbox: every change of state, in order, never altered.
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    type TEXT NOT NULL,
+    stream_id TEXT NOT NULL,
+    record BLOB NOT NULL,
+    digest BLOB NOT NULL CHECK (length(digest) = 32)
+) STRICT;
+
+CREATE TRIGGER events_are_contiguous BEFORE INSERT ON events
+WHEN new.seq <> (SELECT ifnull(max(seq), 0) + 1 FROM events)
+BEGIN
+    SELECT raise(ABORT, 'constraint: events are numbered without a gap');
+END;
+
+CREATE TRIGGER events_stay BEFORE UPDATE ON events
+BEGIN
+    SELECT raise(ABORT, 'constraint: an event is never changed');
+END;
+
+CREATE TRIGGER events_are_kept BEFORE DELETE ON events
+BEGIN
+    SELECT raise(ABORT, 'constraint: an event is never removed');
+END;
+
+-- What was answered to each command, so that a repeat is answered the same.
+CREATE TABLE commands (
+    actor TEXT NOT NULL,
+    id TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,
+    outcome BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (actor, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX commands_by_age ON commands (at_ms);
+
+-- How far each consumer that writes this file has read each stream.
+CREATE TABLE consumer_offsets (
+    consumer TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (consumer, stream)
+) STRICT, WITHOUT ROWID;
+-- Projections of the ride events. Dropping them and replaying the events gives the same rows.
+CREATE TABLE rides (
+    id TEXT PRIMARY KEY,
+    tutor_id TEXT NOT NULL,
+    walker_id TEXT,
+    quote_id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    pets INTEGER NOT NULL,
+    cell TEXT NOT NULL,
+    due_at_ms INTEGER,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX rides_by_tutor ON rides (tutor_id, id);
+CREATE INDEX rides_by_walker ON rides (walker_id, id) WHERE walker_id IS NOT NULL;
+CREATE INDEX rides_due ON rides (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX rides_waiting ON rides (cell) WHERE state IN ('requested', 'offered');
+
+CREATE TABLE offers (
+    id TEXT PRIMARY KEY,
+    ride_id TEXT NOT NULL,
+    walker_id TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'accepted', 'declined', 'expired', 'withdrawn')),
+    expires_at_ms INTEGER NOT NULL,
+    distance_m INTEGER NOT NULL,
+    UNIQUE (ride_id, walker_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX offers_open ON offers (walker_id) WHERE state = 'open';
+
+-- What events do not carry: personal data and secrets of a ride. Erased with the person.
+CREATE TABLE ride_details (
+    ride_id TEXT PRIMARY KEY,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    notes TEXT NOT NULL,
+    pin TEXT NOT NULL,
+    pin_failures INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Where walkers are and what they take. Of the moment: not in the log.
+CREATE TABLE presence (
+    walker_id TEXT PRIMARY KEY,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    cell TEXT NOT NULL,
+    rating_milli INTEGER NOT NULL,
+    capacity INTEGER NOT NULL,
+    sizes INTEGER NOT NULL,
+    card BLOB NOT NULL,
+    seen_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX presence_by_cell ON presence (cell, lat, lon, rating_milli);
+CREATE TABLE quotes (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX quotes_by_end ON quotes (expires_at_ms);
+
+-- Every fix that a device sent, kept for audit even where it does not count.
+CREATE TABLE track_points (
+    ride_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    accuracy_m REAL NOT NULL,
+    elevation_m REAL,
+    PRIMARY KEY (ride_id, seq)
+) STRICT, WITHOUT ROWID;

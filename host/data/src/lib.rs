@@ -1,0 +1,16 @@
+//! The databases of an edge node.
+//!
+//! Local libSQL files behind the runtime's storage traits: connections are pooled, statements prepared once, writers
+//! take turns without blocking a thread, and whatever a component leaves open is rolled back. Migrations bring a file to
+//! the schema that the node's software expects, or say exactly why they cannot.
+
+mod key_value;
+mod local;
+pub mod migrate;
+mod statement;
+mod storage;
+mod watchdog;
+
+pub use key_value::LocalKeyValue;
+pub use local::{CommitWatch, LocalDatabase, OpenError, PoolOptions};
+pub use storage::LocalStorage;

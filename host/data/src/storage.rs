@@ -1,0 +1,44 @@
+//! All databases and stores of a node, by label.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use edge_runtime::storage::{KeyValueStore, SqlDatabase, Storage};
+
+use crate::key_value::LocalKeyValue;
+use crate::local::LocalDatabase;
+
+/// Local files under labels.
+#[derive(Default)]
+pub struct LocalStorage {
+    databases: BTreeMap<String, LocalDatabase>,
+    stores: BTreeMap<String, LocalKeyValue>,
+}
+
+impl LocalStorage {
+    /// Adds a database under its label.
+    pub fn add_database(&mut self, label: impl Into<String>, database: LocalDatabase) {
+        self.databases.insert(label.into(), database);
+    }
+
+    /// Adds a key-value store under its label.
+    pub fn add_store(&mut self, label: impl Into<String>, store: LocalKeyValue) {
+        self.stores.insert(label.into(), store);
+    }
+
+    /// The database of that label, as this layer knows it.
+    #[must_use]
+    pub fn local(&self, label: &str) -> Option<&LocalDatabase> {
+        self.databases.get(label)
+    }
+}
+
+impl Storage for LocalStorage {
+    fn database(&self, label: &str) -> Option<Arc<dyn SqlDatabase>> {
+        self.databases.get(label).map(|d| Arc::new(d.clone()) as Arc<dyn SqlDatabase>)
+    }
+
+    fn key_value(&self, label: &str) -> Option<Arc<dyn KeyValueStore>> {
+        self.stores.get(label).map(|s| Arc::new(s.clone()) as Arc<dyn KeyValueStore>)
+    }
+}

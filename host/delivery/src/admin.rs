@@ -1,0 +1,72 @@
+//! Health and metrics, on a listener of their own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use edge_runtime::{App, Body, full_body};
+use edge_streams::RelayStatus;
+use http::{Request, Response, StatusCode, header};
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::problem::problem;
+
+/// The service behind the admin listener.
+pub struct Admin {
+    app: Arc<App>,
+    relay: Option<RelayStatus>,
+    metrics: PrometheusHandle,
+    ready: Arc<AtomicBool>,
+}
+
+impl Admin {
+    /// Reports on `app` and `relay`; ready while `ready` is true.
+    #[must_use]
+    pub fn new(
+        app: Arc<App>,
+        relay: Option<RelayStatus>,
+        metrics: PrometheusHandle,
+        ready: Arc<AtomicBool>,
+    ) -> Self {
+        Self { app, relay, metrics, ready }
+    }
+
+    /// Answers one request.
+    pub fn handle<B>(&self, request: &Request<B>) -> Response<Body> {
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
+            "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
+            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+            "/metrics" => {
+                self.refresh();
+                text(StatusCode::OK, self.metrics.render())
+            }
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "no-route",
+                "the admin paths are /healthz, /readyz and /metrics",
+            ),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+    fn refresh(&self) {
+        for component in self.app.status() {
+            let id = component.id;
+            metrics::gauge!("component_permits_free", "component" => id.clone())
+                .set(component.permits_free as f64);
+            metrics::gauge!("component_instance_failures", "component" => id).set(component.traps as f64);
+        }
+        if let Some(relay) = &self.relay {
+            metrics::gauge!("stream_delivered_seq").set(relay.delivered() as f64);
+            metrics::gauge!("stream_delivery_failures").set(relay.failures() as f64);
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(full_body(body));
+    *response.status_mut() = status;
+    let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

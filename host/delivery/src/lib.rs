@@ -1,0 +1,16 @@
+//! HTTP in and out of an edge node.
+//!
+//! Three ways lead to the components: the public listener, which never lets a request through to an internal path; the
+//! in-process dispatch, which is the only one that does; and the admin listener, which answers health and metrics
+//! without touching a component.
+
+pub mod admin;
+pub mod internal;
+mod problem;
+pub mod public;
+pub mod server;
+pub mod tls;
+
+pub use internal::Internal;
+pub use public::{Public, PublicLimits};
+pub use server::{ListenError, Listener};

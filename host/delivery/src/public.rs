@@ -1,0 +1,187 @@
+//! Requests from outside.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use edge_runtime::{App, Body};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+
+use crate::problem::{of_call, problem};
+
+/// Limits on what a client may send.
+#[derive(Clone, Copy, Debug)]
+pub struct PublicLimits {
+    /// Bytes of a request's body.
+    pub body_bytes_max: usize,
+}
+
+/// The service behind the public listener.
+pub struct Public {
+    app: Arc<App>,
+    limits: PublicLimits,
+    /// Paths that only the host itself may call.
+    internal_prefix: String,
+    /// A header that only the host itself may set.
+    internal_header: http::HeaderName,
+    scheme: Scheme,
+}
+
+impl Public {
+    /// Serves `app`, keeping `internal_prefix` and `internal_header` to the host.
+    #[must_use]
+    pub fn new(
+        app: Arc<App>,
+        limits: PublicLimits,
+        internal_prefix: String,
+        internal_header: http::HeaderName,
+        tls: bool,
+    ) -> Self {
+        let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
+        Self { app, limits, internal_prefix, internal_header, scheme }
+    }
+
+    /// Answers one request, and logs it.
+    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let started = Instant::now();
+        let method = request.method().clone();
+        let path = request.uri().path().to_owned();
+        let response = self.answer(request, peer).await;
+        let status = response.status().as_u16();
+        let elapsed = started.elapsed();
+        metrics::counter!("http_requests_total", "status" => status_class(status)).increment(1);
+        metrics::histogram!("http_request_seconds").record(elapsed.as_secs_f64());
+        tracing::info!(
+            http.method = %method,
+            http.path = path,
+            http.status = status,
+            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+        response
+    }
+
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let path = request.uri().path();
+        let guarded = decodes_to_prefix(path, &self.internal_prefix);
+        if guarded || request.headers().contains_key(&self.internal_header) {
+            return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
+        }
+        if declared_length(&request).is_some_and(|length| length > self.limits.body_bytes_max as u64) {
+            let detail = format!("a request body may have {} bytes", self.limits.body_bytes_max);
+            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
+        }
+        match self.prepare(request, peer) {
+            Ok(request) => self.app.call(request).await.unwrap_or_else(|error| {
+                tracing::error!(error = %error, "no answer from the component");
+                of_call(&error)
+            }),
+            Err(detail) => problem(StatusCode::BAD_REQUEST, "bad-request", detail),
+        }
+    }
+
+    /// Makes the URI absolute, notes the client's address, and bounds the body.
+    fn prepare(&self, request: Request<Incoming>, peer: SocketAddr) -> Result<Request<Body>, &'static str> {
+        let (mut parts, body) = request.into_parts();
+        let authority = match parts.headers.get(header::HOST) {
+            Some(host) => host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()),
+            None => parts.uri.authority().cloned(),
+        };
+        let authority = authority.ok_or("the Host header is missing or malformed")?;
+        let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        parts.uri = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|_| "the request's target is malformed")?;
+        if let Ok(address) = header::HeaderValue::from_str(&peer.ip().to_string()) {
+            parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
+        }
+        let limited = Limited::new(body, self.limits.body_bytes_max).map_err(|error| {
+            let text = error.to_string();
+            match error.downcast::<hyper::Error>() {
+                Ok(error) => wasmtime_error(*error),
+                Err(_) => edge_runtime::BodyError::InternalError(Some(text)),
+            }
+        });
+        Ok(Request::from_parts(parts, limited.boxed_unsync()))
+    }
+}
+
+fn wasmtime_error(error: hyper::Error) -> edge_runtime::BodyError {
+    error.into()
+}
+
+fn declared_length(request: &Request<Incoming>) -> Option<u64> {
+    request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn status_class(status: u16) -> &'static str {
+    match status / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "1xx",
+    }
+}
+
+/// Whether a path is, in any spelling, the prefix or under it: percent-encoding and doubled or dotted slashes are what
+/// a router further in may undo.
+fn decodes_to_prefix(path: &str, prefix: &str) -> bool {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut ahead = bytes.clone();
+        let pair = (byte == b'%').then(|| Some((hex(ahead.next()?)?, hex(ahead.next()?)?))).flatten();
+        match pair {
+            Some((high, low)) => {
+                bytes = ahead;
+                decoded.push(high * 16 + low);
+            }
+            None => decoded.push(byte),
+        }
+    }
+    let decoded = String::from_utf8_lossy(&decoded).to_ascii_lowercase();
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in decoded.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            other => segments.push(other),
+        }
+    }
+    segments.first() == Some(&prefix.trim_matches('/'))
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decodes_to_prefix;
+
+    #[test]
+    fn no_spelling_reaches_the_internal_paths() {
+        for path in [
+            "/internal",
+            "/internal/events",
+            "//internal/events",
+            "/./internal/x",
+            "/v1/../internal/x",
+            "/%69nternal/x",
+            "/INTERNAL/x",
+            "/%2finternal",
+        ] {
+            assert!(decodes_to_prefix(path, "/internal"), "{path}");
+        }
+        for path in ["/", "/v1/internal", "/internals", "/v1/internal/x", "/%zz"] {
+            assert!(!decodes_to_prefix(path, "/internal"), "{path}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The command line.
+
+mod build;
+mod check;
+mod demo;
+mod migrate;
+mod up;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use edge_runtime::Manifest;
+
+use crate::config::Config;
+
+/// Runs a PetWalker edge node.
+#[derive(Debug, Parser)]
+#[command(name = "edge", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build what is missing, migrate the databases, and serve until Ctrl-C
+    Up(up::Up),
+    /// Build the components with the manifest's own commands
+    Build(NodeFile),
+    /// Bring the databases to the schema of this release
+    Migrate(NodeFile),
+    /// Check manifest, node file and databases, and print what is wrong
+    Check(NodeFile),
+    /// Take a ride from sign-up to invoice, and check every figure
+    Demo(demo::Demo),
+}
+
+/// Which node.
+#[derive(Debug, Args)]
+struct NodeFile {
+    /// The node file; without it the defaults of edge-config/node.example.toml hold
+    #[arg(long, value_name = "FILE")]
+    node: Option<PathBuf>,
+}
+
+impl NodeFile {
+    fn config(&self) -> anyhow::Result<Config> {
+        match &self.node {
+            Some(path) => Ok(Config::load(path)?),
+            None => Ok(Config::default()),
+        }
+    }
+}
+
+fn manifest(path: &Path) -> anyhow::Result<Manifest> {
+    Ok(Manifest::load(path)?)
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// What went wrong, and where.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Up(up) => up.run(),
+            Command::Build(node) => build::run(&node),
+            Command::Migrate(node) => block_on(migrate::run(&node)),
+            Command::Check(node) => block_on(check::run(&node)),
+            Command::Demo(demo) => demo.run(),
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot start")?
+        .block_on(work)
+}

@@ -1,0 +1,48 @@
+//! `edge up`.
+
+use clap::Args;
+
+use super::{NodeFile, block_on, manifest};
+use crate::{Node, components, telemetry};
+
+/// `edge up`.
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    #[command(flatten)]
+    node: NodeFile,
+    /// Build the components even where none is missing
+    #[arg(long)]
+    build: bool,
+}
+
+impl Up {
+    pub(super) fn run(&self) -> anyhow::Result<()> {
+        let config = self.node.config()?;
+        telemetry::start_log(&config.log)?;
+        let manifest = manifest(&config.node.manifest)?;
+        if self.build {
+            components::build(&manifest)?;
+        } else {
+            components::build_missing(&manifest)?;
+        }
+        block_on(async {
+            let node = Node::start(&config).await?;
+            let scheme = if config.tls.is_some() { "https" } else { "http" };
+            eprintln!(
+                "{} serves {} on {scheme}://{}",
+                config.node.name,
+                node.app().name(),
+                node.public_address()
+            );
+            eprintln!("health and metrics on http://{} — Ctrl-C stops", node.admin_address());
+            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => interrupted?,
+                _ = terminate.recv() => {}
+            }
+            eprintln!("stopping: finishing what was accepted");
+            node.stop().await;
+            Ok(())
+        })
+    }
+}

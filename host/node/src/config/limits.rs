@@ -1,0 +1,70 @@
+//! `[limits]`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// `[limits]`: what each component may use, and what a client may send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitSettings {
+    /// Memory of one instance, MiB, 8 to 1024.
+    pub memory_mib: usize,
+    /// Time for one request, milliseconds, 10 to 600000.
+    pub request_timeout_ms: u64,
+    /// How long an idle instance is kept, milliseconds.
+    pub idle_timeout_ms: u64,
+    /// Requests under way in one component, 1 to 10000.
+    pub concurrent_requests: usize,
+    /// Requests under way in one instance, 1 to 1000.
+    pub requests_per_instance: usize,
+    /// Bytes of a request's body, KiB.
+    pub body_kib: usize,
+    /// Time for one SQL statement, milliseconds, 10 to 600000.
+    pub statement_timeout_ms: u64,
+}
+
+impl Default for LimitSettings {
+    fn default() -> Self {
+        Self {
+            memory_mib: 128,
+            request_timeout_ms: 10_000,
+            idle_timeout_ms: 30_000,
+            concurrent_requests: 256,
+            requests_per_instance: 16,
+            body_kib: 1024,
+            statement_timeout_ms: 5_000,
+        }
+    }
+}
+
+impl LimitSettings {
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        let within = |key, value: u64, low: u64, high: u64| {
+            if (low..=high).contains(&value) {
+                Ok(())
+            } else {
+                Err((key, format!("is {value} and must be {low} to {high}")))
+            }
+        };
+        within("limits.memory_mib", self.memory_mib as u64, 8, 1024)?;
+        within("limits.request_timeout_ms", self.request_timeout_ms, 10, 600_000)?;
+        within("limits.statement_timeout_ms", self.statement_timeout_ms, 10, 600_000)?;
+        within("limits.concurrent_requests", self.concurrent_requests as u64, 1, 10_000)?;
+        within("limits.requests_per_instance", self.requests_per_instance as u64, 1, 1_000)?;
+        within("limits.body_kib", self.body_kib as u64, 1, 1 << 20)
+    }
+
+    /// As the runtime takes them.
+    #[must_use]
+    pub fn runtime(&self) -> edge_runtime::Limits {
+        edge_runtime::Limits {
+            memory_bytes_max: self.memory_mib << 20,
+            request_timeout: Duration::from_millis(self.request_timeout_ms),
+            idle_timeout: Duration::from_millis(self.idle_timeout_ms),
+            concurrent_requests_max: self.concurrent_requests,
+            requests_per_instance_max: self.requests_per_instance,
+            ..edge_runtime::Limits::default()
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The node file: one TOML file an edge node, every key optional, unknown keys refused.
+
+mod databases;
+mod internal;
+mod limits;
+mod listen;
+mod log;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use databases::{Database, Databases};
+pub use internal::Internal;
+pub use limits::LimitSettings;
+pub use listen::{Listen, Tls};
+pub use log::{Log, LogFormat};
+
+/// Everything a node is told.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `[node]`.
+    pub node: NodeSection,
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[tls]`: certificate and key of the public listener.
+    pub tls: Option<Tls>,
+    /// `[limits]`.
+    pub limits: LimitSettings,
+    /// `[log]`.
+    pub log: Log,
+    /// `[databases]`.
+    pub databases: Databases,
+    /// `[internal]`.
+    pub internal: Internal,
+    /// `[variables]`: values of the application's variables.
+    pub variables: BTreeMap<String, String>,
+}
+
+/// `[node]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// Name of the node.
+    pub name: String,
+    /// The region it owns.
+    pub region: String,
+    /// The folder of its data.
+    pub data: PathBuf,
+    /// The manifest it runs.
+    pub manifest: PathBuf,
+    /// The folder of compiled components; `cache` in the data folder where it is left out.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for NodeSection {
+    fn default() -> Self {
+        Self {
+            name: "edge-1".to_owned(),
+            region: "sao-paulo-centro".to_owned(),
+            data: PathBuf::from("data"),
+            manifest: PathBuf::from("spin.toml"),
+            cache: None,
+        }
+    }
+}
+
+/// Why a node file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the node file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The text is not a node file.
+    #[error("{path} is not a node file:\n{message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("{path}: {key} {message}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The dotted key.
+        key: &'static str,
+        /// What is wrong, and what is allowed.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a node file.
+    ///
+    /// # Errors
+    /// When it cannot be read, has an unknown key, or a value is out of its range.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// The same for a text that was read already.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text)
+            .map_err(|e| ConfigError::Parse { path: path.to_owned(), message: e.to_string() })?;
+        config.check().map_err(|(key, message)| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            message,
+        })?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        let region = &self.node.region;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if region.is_empty() || region.len() > 60 || !region.bytes().all(plain) {
+            return Err(("node.region", format!("'{region}' must be 1 to 60 of a-z, 0-9 and '-'")));
+        }
+        self.limits.check()?;
+        self.internal.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Config;
+    use std::path::Path;
+
+    #[test]
+    fn the_example_is_the_default() {
+        let example = include_str!("../../../../edge-config/node.example.toml");
+        let parsed = Config::parse(example, Path::new("node.example.toml")).expect("accepted");
+        assert_eq!(format!("{parsed:#?}"), format!("{:#?}", Config::default()));
+    }
+
+    /// Each `golden/*.toml` is refused with exactly the text beside it.
+    #[test]
+    fn bad_files_are_refused_with_the_exact_message() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).expect("the folder").map(|e| e.expect("an entry").path()) {
+            if entry.extension().is_some_and(|e| e == "toml") {
+                let text = std::fs::read_to_string(&entry).expect("read");
+                let message = Config::parse(&text, Path::new("node.toml")).expect_err("refused").to_string();
+                if std::env::var_os("PETWALKER_UPDATE").is_some() {
+                    std::fs::write(entry.with_extension("err"), format!("{}\n", message.trim()))
+                        .expect("written");
+                }
+                let expected = std::fs::read_to_string(entry.with_extension("err")).expect("the message");
+                assert_eq!(message.trim(), expected.trim(), "{}", entry.display());
+                seen += 1;
+            }
+        }
+        assert!(seen >= 5, "only {seen} golden files");
+    }
+}

@@ -1,0 +1,266 @@
+//! The demonstration: a ride from sign-up to invoice, with every figure checked.
+
+mod client;
+mod events;
+mod people;
+mod trace;
+mod walk;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+use serde_json::{Value, json};
+
+use self::client::{Client, Person, number, text};
+use crate::config::Config;
+use crate::{Node, components};
+
+/// The middle of the city: Praça da República, São Paulo.
+const CITY: (f64, f64) = (-23.5431, -46.6425);
+/// What a settled walk's events are, in order.
+const STORY: [&str; 8] = [
+    "ride.requested",
+    "ride.offered",
+    "ride.accepted",
+    "ride.arrived",
+    "ride.started",
+    "ride.paused",
+    "ride.resumed",
+    "ride.completed",
+];
+
+/// The node that the demonstration talks to.
+struct Stage {
+    url: String,
+    own: Option<Own>,
+}
+
+/// A node of the demonstration's own, in a folder that goes with it.
+struct Own {
+    node: Node,
+    folder: tempfile::TempDir,
+    operator_code: String,
+}
+
+fn say(step: &str, what: impl std::fmt::Display) {
+    println!("{step:<12} {what}");
+}
+
+/// Runs it against `url`, or a node of its own.
+///
+/// # Errors
+/// When a step fails or a figure is off.
+pub async fn run(url: Option<&str>, walkers: u32) -> anyhow::Result<()> {
+    ensure!((1..=5_000).contains(&walkers), "--walkers must be 1 to 5000");
+    let stage = Stage::open(url).await?;
+    let outcome = play(&stage, walkers).await;
+    if let Some(own) = stage.own {
+        own.node.stop().await;
+    }
+    outcome
+}
+
+impl Stage {
+    async fn open(url: Option<&str>) -> anyhow::Result<Self> {
+        if let Some(url) = url {
+            say("node", url);
+            return Ok(Self { url: url.to_owned(), own: None });
+        }
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let mut config = Config::default();
+        components::build_missing(&edge_runtime::Manifest::load(&config.node.manifest)?)?;
+        config.node.data = folder.path().to_owned();
+        config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.listen.admin = config.listen.public;
+        config.internal.tick_interval_ms = 200;
+        let node = Node::start(&config).await?;
+        let url = format!("http://{}", node.public_address());
+        say("node", format!("{url}, its data in {}", folder.path().display()));
+        let operator_code = crate::secrets::kept(folder.path(), "operator_code")?;
+        Ok(Self { url, own: Some(Own { node, folder, operator_code }) })
+    }
+
+    fn region_file(&self) -> Option<PathBuf> {
+        self.own.as_ref().map(|own| own.folder.path().join("region.db"))
+    }
+}
+
+async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
+    let client = Client::new(&stage.url)?;
+    let tutor = client.join("tutor", "Ana", None).await?;
+    tutor.put("/v1/me/payment-method", &json!({ "token": "test_late" })).await?;
+    say("tutor", "Ana signed up; she pays with a card that confirms late");
+    let pet = people::add_pet(&tutor).await?;
+    let city = people::fill_city(&client, walkers).await?;
+
+    let (quote, ride) = request(&tutor, &pet).await?;
+    let ride_id = text(&ride, "id")?;
+    let walker = accept(&city, &ride_id).await?;
+    let distance_m = walk::take(&tutor, walker, &ride_id, CITY).await?;
+    let invoice = invoice(&tutor, walker, &ride_id, &quote).await?;
+    rate(&tutor, &ride_id).await?;
+    advise(&tutor, &pet).await?;
+    if let Some(own) = &stage.own {
+        check_ledger(&client, &own.operator_code).await?;
+    }
+    if let Some(file) = stage.region_file() {
+        let (types, all) = events::check(&file, &ride_id).await?;
+        ensure!(types == STORY, "the ride's events are {types:?}");
+        say("events", format!("{all} in the log without a gap or a fork; the ride's 8 in their order"));
+    }
+    print_invoice(&invoice)?;
+    println!("\nAll figures hold: {distance_m:.0} m walked, paid, tipped, rated.");
+    Ok(())
+}
+
+async fn request(tutor: &Person, pet: &str) -> anyhow::Result<(Value, Value)> {
+    let wanted = json!({
+        "pickup": { "lat": CITY.0, "lon": CITY.1 }, "duration_min": 60, "pet_ids": [pet], "coupon": "BEMVINDO",
+    });
+    let quote = tutor.post("/v1/quotes", &wanted).await?;
+    let lines: i64 =
+        quote["lines"].as_array().into_iter().flatten().filter_map(|l| l["amount"]["minor"].as_i64()).sum();
+    ensure!(lines == number(&quote["total"], "minor")?, "the quote's lines do not add up: {quote}");
+    say(
+        "quote",
+        format!(
+            "an hour for {} in {} lines",
+            money(&quote["total"])?,
+            quote["lines"].as_array().map_or(0, Vec::len)
+        ),
+    );
+    let order = json!({ "quote_id": quote["id"], "pet_ids": [pet], "notes": "Rex pulls at first" });
+    let ride = tutor.post("/v1/rides", &order).await?;
+    ensure!(ride["state"] == "offered", "the ride is {}: no walker was near", ride["state"]);
+    say("ride", format!("{} requested and offered", text(&ride, "id")?));
+    let (status, again) = tutor.call(reqwest::Method::POST, "/v1/rides", Some(&order)).await?;
+    ensure!(status == 409 && again["code"] == "quote-used", "a quote was used twice: {status} {again}");
+    Ok((quote, ride))
+}
+
+/// Every walker with an offer tries at once: one gets the ride.
+async fn accept<'a>(city: &'a [Person], ride: &str) -> anyhow::Result<&'a Person> {
+    let mut offered = Vec::new();
+    for person in city {
+        let offers = person.get("/v1/walkers/me/offers").await?;
+        if offers["offers"].as_array().is_some_and(|o| o.iter().any(|o| o["ride_id"] == ride)) {
+            offered.push(person);
+        }
+    }
+    let path = format!("/v1/rides/{ride}/accept");
+    let mut tries = tokio::task::JoinSet::new();
+    for (index, person) in offered.iter().enumerate() {
+        let (person, path) = ((*person).clone(), path.clone());
+        tries.spawn(async move { (index, person.call(reqwest::Method::POST, &path, None).await) });
+    }
+    let (mut won, mut lost) = (Vec::new(), 0);
+    while let Some(joined) = tries.join_next().await {
+        let (index, answer) = joined?;
+        let (status, body) = answer?;
+        match status {
+            200 => won.push(index),
+            409 => lost += 1,
+            _ => anyhow::bail!("accepting answered {status}: {body}"),
+        }
+    }
+    ensure!(won.len() == 1, "{} walkers got the ride", won.len());
+    say(
+        "accept",
+        format!(
+            "{} walkers had the offer and took it at once: 1 got the ride, {lost} were told",
+            offered.len()
+        ),
+    );
+    Ok(offered[won[0]])
+}
+
+/// Waits for the invoice, for its payment, and for the tip's.
+async fn invoice(tutor: &Person, walker: &Person, ride: &str, quote: &Value) -> anyhow::Result<Value> {
+    let path = format!("/v1/rides/{ride}/invoice");
+    let paid = |invoice: &Value| invoice["payment"] == "captured";
+    let first = until(tutor, &path, paid).await.context("the invoice was not paid")?;
+    ensure!(first["total"] == quote["total"], "quoted {} and invoiced {}", quote["total"], first["total"]);
+    tutor
+        .post(&format!("/v1/rides/{ride}/tip"), &json!({ "amount": { "minor": 700, "currency": "BRL" } }))
+        .await?;
+    let invoice = until(tutor, &path, paid).await.context("the tip was not paid")?;
+    let (total, quoted) = (number(&invoice["total"], "minor")?, number(&quote["total"], "minor")?);
+    ensure!(total == quoted + 700, "the invoice is {total} and should be {quoted} + 700");
+    let (share, fee) =
+        (number(&invoice["walker_share"], "minor")?, number(&invoice["platform_fee"], "minor")?);
+    ensure!(share + fee == total, "{share} + {fee} is not {total}");
+    let balances = walker.get("/v1/me/balances").await?;
+    let owed = number(&balances["balances"][0]["amount"], "minor")?;
+    ensure!(owed == share, "the walker is owed {owed} and should be {share}");
+    say("invoice", format!("{} paid, tip and late confirmation included", money(&invoice["total"])?));
+    Ok(invoice)
+}
+
+/// Asks until the answer is as wanted, for 15 seconds.
+async fn until(person: &Person, path: &str, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(15);
+    loop {
+        let (status, answer) = person.call(reqwest::Method::GET, path, None).await?;
+        if status == 200 && wanted(&answer) {
+            return Ok(answer);
+        }
+        ensure!(tokio::time::Instant::now() < deadline, "{path} still answers {status}: {answer}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn rate(tutor: &Person, ride: &str) -> anyhow::Result<()> {
+    let rating = json!({ "stars": 5, "comment": "Rex came home happy" });
+    let walker = tutor.post(&format!("/v1/rides/{ride}/rating"), &rating).await?;
+    ensure!(number(&walker, "rating_milli")? == 5_000, "the mean of one five-star rating is off: {walker}");
+    say(
+        "rating",
+        format!("{} has {} rating(s), five stars", text(&walker, "display_name")?, walker["ratings"]),
+    );
+    Ok(())
+}
+
+async fn advise(tutor: &Person, pet: &str) -> anyhow::Result<()> {
+    let weather = json!({ "weather": { "temperature_c": 36.0, "humidity_pct": 70.0 } });
+    let advice = tutor.post(&format!("/v1/pets/{pet}/advice"), &weather).await?;
+    let first = &advice["advice"][0];
+    ensure!(first["code"] == "heat-danger", "36 °C should be dangerous: {advice}");
+    say("advice", text(first, "text")?);
+    Ok(())
+}
+
+async fn check_ledger(client: &Client, operator_code: &str) -> anyhow::Result<()> {
+    let operator = client.join("operator", "Olga", Some(operator_code)).await?;
+    let check = operator.get("/v1/ledger/check").await?;
+    let even = check["sums"].as_array().is_some_and(|sums| sums.iter().all(|s| s["minor"] == 0));
+    ensure!(even, "the ledger does not sum to zero: {check}");
+    say("ledger", format!("{} transfers, sum zero", check["transfers"]));
+    Ok(())
+}
+
+fn money(value: &Value) -> anyhow::Result<String> {
+    let minor = number(value, "minor")?;
+    let sign = if minor < 0 { "-" } else { "" };
+    let minor = minor.unsigned_abs();
+    Ok(format!("{} {sign}{}.{:02}", text(value, "currency")?, minor / 100, minor % 100))
+}
+
+fn print_invoice(invoice: &Value) -> anyhow::Result<()> {
+    println!("\nInvoice {}", text(invoice, "id")?);
+    for line in invoice["lines"].as_array().into_iter().flatten() {
+        println!("  {:<28}{:>14}", text(line, "label")?, money(&line["amount"])?);
+    }
+    println!("  {:-<42}", "");
+    println!("  {:<28}{:>14}", "total", money(&invoice["total"])?);
+    println!("  {:<28}{:>14}", "of it the walker's", money(&invoice["walker_share"])?);
+    println!("  {:<28}{:>14}", "of it the platform's", money(&invoice["platform_fee"])?);
+    println!("  {:<28}{:>14}", "payment", text(invoice, "payment")?);
+    Ok(())
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

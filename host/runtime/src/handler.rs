@@ -1,0 +1,190 @@
+//! One component's instances and the requests they answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{GuestTaskId, InstancePre};
+use wasmtime::{Engine, Store, StoreContextMut};
+use wasmtime_wasi_http::handler::{
+    HandlerState, Instance, ProxyHandler, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+};
+use wasmtime_wasi_http::{p2, p3};
+
+use crate::engine::Limits;
+use crate::instance::{Grants, InstanceState};
+
+/// Answers requests with instances of one component.
+pub(crate) type Handler = ProxyHandler<ComponentState>;
+
+/// What instances of one component are made from.
+pub(crate) struct ComponentState {
+    engine: Engine,
+    pre: ProxyPre<InstanceState>,
+    grants: Arc<Grants>,
+    limits: Limits,
+    traps: Arc<AtomicU64>,
+}
+
+impl ComponentState {
+    pub(crate) fn new(
+        engine: &Engine,
+        pre: InstancePre<InstanceState>,
+        grants: Arc<Grants>,
+        limits: Limits,
+    ) -> wasmtime::Result<Self> {
+        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
+            Ok(service) => ProxyPre::P3(service),
+            Err(p3_error) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(|_| p3_error)?),
+        };
+        Ok(Self { engine: engine.clone(), pre, grants, limits, traps: Arc::default() })
+    }
+
+    /// Instances that ended by a trap or at a limit, so far.
+    pub(crate) fn traps(&self) -> u64 {
+        self.traps.load(Ordering::Relaxed)
+    }
+}
+
+impl HandlerState for ComponentState {
+    type StoreData = InstanceState;
+    type WorkerExpiration = Expiration;
+    type WorkerState = Worker;
+
+    async fn instantiate(&self) -> wasmtime::Result<Instance<InstanceState, Expiration, Worker>> {
+        let mut store = Store::new(&self.engine, InstanceState::new(self.grants.clone(), &self.limits));
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let proxy = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance {
+            store,
+            proxy,
+            view: InstanceState::http_view,
+            expiration: Expiration {
+                idle: self.limits.idle_timeout,
+                request: self.limits.request_timeout,
+                sleep: Box::pin(tokio::time::sleep(self.limits.idle_timeout)),
+            },
+            state: Worker {
+                component: self.grants.id.clone(),
+                limits: self.limits,
+                traps: self.traps.clone(),
+            },
+        })
+    }
+}
+
+/// Ends an instance that is idle for long or whose newest request outlives its time. Polled outside the guest's event
+/// loop, so a guest that never yields to it is ended too.
+pub(crate) struct Expiration {
+    idle: Duration,
+    request: Duration,
+    sleep: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl WorkerExpiration for Expiration {
+    fn poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        status: WorkerStatus,
+        start: Instant,
+    ) -> Poll<()> {
+        let timeout = match status {
+            WorkerStatus::Idle => self.idle,
+            WorkerStatus::Requests | WorkerStatus::PostReturn => self.request,
+        };
+        let deadline = tokio::time::Instant::from_std(start + timeout);
+        if self.sleep.deadline() != deadline {
+            self.sleep.as_mut().reset(deadline);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+/// Decides how many requests one instance takes, and hears of its end.
+pub(crate) struct Worker {
+    component: String,
+    limits: Limits,
+    traps: Arc<AtomicU64>,
+}
+
+impl WorkerState for Worker {
+    type StoreData = InstanceState;
+    type RequestData = ();
+
+    fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
+        if total >= self.limits.instance_reuse_max {
+            ShouldAccept::Never
+        } else if concurrent >= self.limits.requests_per_instance_max {
+            ShouldAccept::No
+        } else {
+            ShouldAccept::Yes
+        }
+    }
+
+    fn on_request_start(
+        &self,
+        _store: StoreContextMut<'_, InstanceState>,
+        (): (),
+        _task: GuestTaskId,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        Box::pin(tokio::time::sleep(self.limits.request_timeout))
+    }
+
+    fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {
+        if let Err(error) = result {
+            self.traps.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(component = self.component, error = format!("{error:#}"), "instance ended");
+        }
+        drop(store);
+    }
+}
+
+/// Sends what a guest prints to the log, line by line.
+#[derive(Clone)]
+pub(crate) struct GuestOutput {
+    component: Arc<str>,
+}
+
+impl GuestOutput {
+    pub(crate) fn new(component: &str) -> Self {
+        Self { component: component.into() }
+    }
+
+    fn log(&self, bytes: &[u8]) {
+        for line in String::from_utf8_lossy(bytes).lines().filter(|l| !l.trim().is_empty()) {
+            tracing::info!(component = &*self.component, "{line}");
+        }
+    }
+}
+
+impl wasmtime_wasi::cli::IsTerminal for GuestOutput {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl wasmtime_wasi::cli::StdoutStream for GuestOutput {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl tokio::io::AsyncWrite for GuestOutput {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        self.log(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

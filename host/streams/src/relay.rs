@@ -1,0 +1,193 @@
+//! From a stream to a consumer.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::embedded::EmbeddedStream;
+
+/// Records handed over at once.
+const BATCH_MAX: u32 = 64;
+/// First and longest wait after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Why records did not arrive. They are sent again.
+#[derive(Debug, thiserror::Error)]
+#[error("the consumer did not take the records: {0}")]
+pub struct DeliverError(pub String);
+
+/// A consumer that keeps its own offset.
+pub trait Deliver: Send + Sync + 'static {
+    /// Hands over records in order; no records asks for the offset only. Returns the sequence number of the last record
+    /// whose effect is stored.
+    fn deliver(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<u64, DeliverError>> + Send;
+}
+
+/// What the relay did, for metrics.
+#[derive(Clone, Debug, Default)]
+pub struct RelayStatus(Arc<Counters>);
+
+#[derive(Debug, Default)]
+struct Counters {
+    delivered: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl RelayStatus {
+    /// Sequence number of the last record delivered.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.0.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Deliveries that failed and were tried again.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads a stream and delivers it.
+pub struct Relay<D> {
+    stream: EmbeddedStream,
+    consumer: D,
+    status: RelayStatus,
+}
+
+impl<D: Deliver> Relay<D> {
+    /// A relay from `stream` to `consumer`.
+    pub fn new(stream: EmbeddedStream, consumer: D) -> Self {
+        Self { stream, consumer, status: RelayStatus::default() }
+    }
+
+    /// What it did so far.
+    #[must_use]
+    pub fn status(&self) -> RelayStatus {
+        self.status.clone()
+    }
+
+    /// Delivers until `stop` turns true.
+    pub async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        let mut wait = BACK_OFF.0;
+        let mut reached = None;
+        while !*stop.borrow() {
+            let step = tokio::select! {
+                step = self.step(reached) => step,
+                _ = stop.changed() => return,
+            };
+            match step {
+                Ok(Step::Delivered(seq)) => {
+                    wait = BACK_OFF.0;
+                    reached = Some(seq);
+                    self.status.0.delivered.store(seq, Ordering::Relaxed);
+                }
+                Ok(Step::CaughtUp) => {
+                    wait = BACK_OFF.0;
+                    let open = tokio::select! {
+                        open = self.stream.changed() => open,
+                        _ = stop.changed() => return,
+                    };
+                    if !open {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    self.status.0.failures.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(error = %error, retry_in_ms = wait.as_millis(), "events not delivered");
+                    reached = None;
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        _ = stop.changed() => return,
+                    }
+                    wait = (wait * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    async fn step(&self, reached: Option<u64>) -> Result<Step, DeliverError> {
+        let after = match reached {
+            Some(seq) => seq,
+            None => self.consumer.deliver(Vec::new()).await?,
+        };
+        let records = self
+            .stream
+            .read_after(after, BATCH_MAX)
+            .await
+            .map_err(|e| DeliverError(format!("{e}: {}", e.0)))?;
+        if records.is_empty() {
+            return Ok(if reached.is_some() { Step::CaughtUp } else { Step::Delivered(after) });
+        }
+        let last = records.last().map_or(after, |(seq, _)| *seq);
+        let seq = self.consumer.deliver(records.into_iter().map(|(_, record)| record).collect()).await?;
+        if seq < last {
+            return Err(DeliverError(format!("it stands at {seq} after being handed {last}")));
+        }
+        Ok(Step::Delivered(seq))
+    }
+}
+
+enum Step {
+    Delivered(u64),
+    CaughtUp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Deliver, DeliverError, Relay};
+    use crate::embedded::EmbeddedStream;
+    use edge_data::{LocalDatabase, PoolOptions};
+    use std::sync::{Arc, Mutex};
+    use tokio::sync::watch;
+
+    /// Takes one record a delivery, and fails every other time.
+    #[derive(Clone, Default)]
+    struct Stubborn(Arc<Mutex<(Vec<u8>, u32)>>, Arc<tokio::sync::Notify>);
+
+    impl Deliver for Stubborn {
+        async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
+            let mut state = self.0.lock().expect("no panic");
+            state.1 += 1;
+            if !records.is_empty() && state.1.is_multiple_of(2) {
+                return Err(DeliverError("on purpose".to_owned()));
+            }
+            for record in records {
+                if usize::from(record[0]) == state.0.len() + 1 {
+                    state.0.push(record[0]);
+                }
+            }
+            self.1.notify_one();
+            Ok(state.0.len() as u64)
+        }
+    }
+
+    #[tokio::test]
+    async fn all_records_arrive_in_order_despite_failures() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let database =
+            LocalDatabase::open(&folder.path().join("t.db"), PoolOptions::default()).await.expect("opens");
+        let writer = database.connect().await.expect("connects");
+        writer
+            .execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB)", ())
+            .await
+            .expect("created");
+        for seq in 1..=100_u8 {
+            writer.execute("INSERT INTO events VALUES (?1, ?2)", (seq, vec![seq])).await.expect("inserted");
+        }
+        let consumer = Stubborn::default();
+        let relay = Relay::new(EmbeddedStream::open(&database).await.expect("opens"), consumer.clone());
+        let status = relay.status();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(relay.run(stopped));
+        while consumer.0.lock().expect("no panic").0.len() < 100 {
+            consumer.1.notified().await;
+        }
+        stop.send(true).expect("running");
+        running.await.expect("no panic");
+        assert_eq!(consumer.0.lock().expect("no panic").0, (1..=100).collect::<Vec<u8>>());
+        assert!(status.failures() > 0);
+    }
+}

@@ -1,0 +1,1 @@
+-- The guest makes its own tables.

@@ -1,0 +1,10 @@
+//! Tests of the whole, in one binary: each module is a part of the product seen from outside.
+
+mod api;
+mod bad_input;
+mod components;
+mod graphql;
+mod limits;
+mod rides;
+mod schema;
+mod starting;
