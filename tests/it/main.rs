@@ -3,8 +3,13 @@
 mod api;
 mod bad_input;
 mod components;
+mod crash;
+mod fuzz;
 mod graphql;
 mod limits;
 mod rides;
 mod schema;
 mod starting;
+mod statements;
+mod tidy;
+mod tls;

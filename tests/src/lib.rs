@@ -109,7 +109,7 @@ impl TestNode {
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {
-        Client { http: reqwest::Client::new(), base: self.url.clone(), token: None }
+        Client::of(&self.url)
     }
 }
 
@@ -185,6 +185,12 @@ impl Answer {
 }
 
 impl Client {
+    /// A caller without a token of the node at this URL.
+    #[must_use]
+    pub fn of(url: &str) -> Self {
+        Self { http: reqwest::Client::new(), base: url.to_owned(), token: None }
+    }
+
     /// The same caller with that token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
@@ -196,6 +202,16 @@ impl Client {
     /// # Panics
     /// When no answer comes.
     pub async fn raw(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        self.try_raw(method, path, headers, body).await.expect("an answer")
+    }
+
+    async fn try_raw(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> reqwest::Result<Answer> {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -203,10 +219,10 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text }
+        let text = response.text().await?;
+        Ok(Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text })
     }
 
     /// GET.
@@ -221,9 +237,14 @@ impl Client {
 
     /// POST of JSON with more headers.
     pub async fn post_with(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        self.try_post(path, body, headers).await.expect("an answer")
+    }
+
+    /// POST of JSON with more headers, to a node that may be gone. None: no answer came.
+    pub async fn try_post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Option<Answer> {
         let mut all = vec![("content-type", "application/json")];
         all.extend_from_slice(headers);
-        self.raw(Method::POST, path, &all, body.to_string().into_bytes()).await
+        self.try_raw(Method::POST, path, &all, body.to_string().into_bytes()).await.ok()
     }
 
     /// PUT of JSON.
@@ -237,10 +258,26 @@ impl Client {
     /// # Panics
     /// When that is refused.
     pub async fn join(&self, role: &str) -> Self {
+        self.join_with(role, None).await
+    }
+
+    /// Signs an operator up and in, with the code that the node keeps in its data folder.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn join_as_operator(&self, data: &Path) -> Self {
+        let code = std::fs::read_to_string(data.join("secrets/operator_code")).expect("the node made one");
+        self.join_with("operator", Some(code.trim())).await
+    }
+
+    async fn join_with(&self, role: &str, operator_code: Option<&str>) -> Self {
         static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let email = format!("{role}-{number}@test.example");
-        let body = json!({ "email": email, "password": "correct horse", "display_name": role, "role": role });
+        let body = json!({
+            "email": email, "password": "correct horse", "display_name": role, "role": role,
+            "operator_code": operator_code,
+        });
         self.post("/v1/accounts", &body).await.ok();
         let tokens =
             self.post("/v1/sessions", &json!({ "email": email, "password": "correct horse" })).await.ok();

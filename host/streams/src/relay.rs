@@ -141,18 +141,22 @@ mod tests {
     use crate::embedded::EmbeddedStream;
     use edge_data::{LocalDatabase, PoolOptions};
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tokio::sync::watch;
 
-    /// Takes one record a delivery, and fails every other time.
+    /// Refuses every other batch, and loses the answer to every third that it took.
     #[derive(Clone, Default)]
     struct Stubborn(Arc<Mutex<(Vec<u8>, u32)>>, Arc<tokio::sync::Notify>);
 
     impl Deliver for Stubborn {
         async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
             let mut state = self.0.lock().expect("no panic");
+            if records.is_empty() {
+                return Ok(state.0.len() as u64);
+            }
             state.1 += 1;
-            if !records.is_empty() && state.1.is_multiple_of(2) {
-                return Err(DeliverError("on purpose".to_owned()));
+            if state.1.is_multiple_of(2) {
+                return Err(DeliverError("refused on purpose".to_owned()));
             }
             for record in records {
                 if usize::from(record[0]) == state.0.len() + 1 {
@@ -160,6 +164,9 @@ mod tests {
                 }
             }
             self.1.notify_one();
+            if state.1.is_multiple_of(3) {
+                return Err(DeliverError("stored, but the answer was lost on purpose".to_owned()));
+            }
             Ok(state.0.len() as u64)
         }
     }
@@ -174,7 +181,7 @@ mod tests {
             .execute("CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB)", ())
             .await
             .expect("created");
-        for seq in 1..=100_u8 {
+        for seq in 1..=200_u8 {
             writer.execute("INSERT INTO events VALUES (?1, ?2)", (seq, vec![seq])).await.expect("inserted");
         }
         let consumer = Stubborn::default();
@@ -182,12 +189,16 @@ mod tests {
         let status = relay.status();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(relay.run(stopped));
-        while consumer.0.lock().expect("no panic").0.len() < 100 {
-            consumer.1.notified().await;
-        }
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while consumer.0.lock().expect("no panic").0.len() < 200 {
+                consumer.1.notified().await;
+            }
+        })
+        .await
+        .expect("all records arrive");
         stop.send(true).expect("running");
         running.await.expect("no panic");
-        assert_eq!(consumer.0.lock().expect("no panic").0, (1..=100).collect::<Vec<u8>>());
+        assert_eq!(consumer.0.lock().expect("no panic").0, (1..=200).collect::<Vec<u8>>());
         assert!(status.failures() > 0);
     }
 }

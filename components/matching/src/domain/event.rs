@@ -266,3 +266,6 @@ impl RideEvent {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

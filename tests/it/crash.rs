@@ -1,0 +1,124 @@
+//! A node that is killed loses nothing that it acknowledged.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use edge_node::Node;
+use petwalker_tests::{Client, TestNode, config};
+use serde_json::{Value, json};
+
+const DATA: &str = "PETWALKER_TEST_DATA";
+/// Acknowledged requests after which the node is killed.
+const ENOUGH: usize = 40;
+
+/// The node that is to be killed. It ends by itself when its standard input does, so never after the test.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the test under it"]
+async fn node_in_a_process_of_its_own() {
+    let Some(data) = std::env::var_os(DATA) else { return };
+    let node = Node::start(&config(Path::new(&data))).await.expect("starts");
+    println!("\nlistening on {}", node.public_address());
+    tokio::task::spawn_blocking(|| drop(std::io::stdin().read_to_end(&mut Vec::new()))).await.expect("read");
+    node.stop().await;
+}
+
+fn start_process(data: &Path) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["crash::node_in_a_process_of_its_own", "--exact", "--ignored", "--nocapture"])
+        .env(DATA, data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let address = output
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
+        .expect("an address");
+    (child, format!("http://{address}"))
+}
+
+/// Asks for rides, one after the other, until the node is gone. The last command has no answer.
+async fn request_rides(
+    tutor: Client,
+    pet: String,
+    acknowledged: Arc<Mutex<Vec<Value>>>,
+    count: Arc<AtomicUsize>,
+) -> (Client, String, Value) {
+    for number in 0.. {
+        let wanted =
+            json!({ "pickup": { "lat": -23.55, "lon": -46.63 }, "duration_min": 30, "pet_ids": [&pet] });
+        let Some(quote) = tutor.try_post("/v1/quotes", &wanted, &[]).await else {
+            return (tutor, format!("none-{number}"), Value::Null);
+        };
+        let key = format!("{pet}-{number}");
+        let body = json!({ "quote_id": quote.ok()["id"], "pet_ids": [&pet] });
+        match tutor.try_post("/v1/rides", &body, &[("idempotency-key", &key)]).await {
+            Some(answer) => {
+                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(answer.ok());
+                count.fetch_add(1, Ordering::Release);
+            }
+            None => return (tutor, key, body),
+        }
+    }
+    unreachable!("the node is killed")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_a_kill() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut child, url) = start_process(folder.path());
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let count = Arc::new(AtomicUsize::new(0));
+    let mut tutors = Vec::new();
+    for _ in 0..4 {
+        let (tutor, pet) = Client::of(&url).tutor_with_pet().await;
+        tutors.push(tokio::spawn(request_rides(tutor, pet, acknowledged.clone(), count.clone())));
+    }
+    while count.load(Ordering::Acquire) < ENOUGH {
+        assert!(child.try_wait().expect("asked").is_none(), "the node ended by itself");
+        tokio::task::yield_now().await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+
+    let data = folder.path().to_owned();
+    let node = TestNode::start(move |_| config(&data)).await;
+    let mut rides = 0;
+    for tutor in tutors {
+        let (tutor, key, body) = tutor.await.expect("no panic");
+        let tutor = tutor.at(&node.url);
+        if !body.is_null() {
+            // Stored or not, nobody knows: sent again, it happens once.
+            let headers = [("idempotency-key", key.as_str())];
+            let first = tutor.post_with("/v1/rides", &body, &headers).await.ok();
+            assert_eq!(tutor.post_with("/v1/rides", &body, &headers).await.ok()["id"], first["id"]);
+            rides += 1;
+        }
+    }
+    let acknowledged = std::mem::take(&mut *acknowledged.lock().expect("no panic"));
+    rides += acknowledged.len();
+    let operator = node.client().join_as_operator(folder.path()).await;
+    for ride in &acknowledged {
+        let path = format!("/v1/rides/{}", ride["id"].as_str().expect("an id"));
+        assert_eq!(operator.get(&path).await.ok()["id"], ride["id"]);
+    }
+    let connection = libsql::Builder::new_local(folder.path().join("region.db"))
+        .build()
+        .await
+        .expect("built")
+        .connect()
+        .expect("connected");
+    let sql =
+        "SELECT count(*), max(seq), (SELECT count(*) FROM events WHERE type = 'ride.requested') FROM events";
+    let row = connection.query(sql, ()).await.expect("asked").next().await.expect("read").expect("a row");
+    let (events, last, requested) =
+        (row.get::<u64>(0).expect("a count"), row.get::<u64>(1).expect("a number"), row.get::<u64>(2));
+    assert_eq!(events, last, "the log has a gap");
+    assert_eq!(requested.expect("a count"), rides as u64, "a ride was lost, or made twice");
+    node.stop().await;
+}
