@@ -4,7 +4,7 @@ use petwalker_kernel::{AccountId, GeoPoint, Millis, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::availability::{WorkHours, works_during};
-use super::ride::RideOrder;
+use super::order::RideOrder;
 
 /// Waves of offers before a ride is given up.
 pub const WAVES_MAX: u32 = 3;

@@ -7,7 +7,7 @@ use petwalker_journal::{Envelope, JournalError};
 use petwalker_kernel::{AccountId, Money, OfferId, QuoteId, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::ride::{Commitment, RideOrder, Role, Walked};
+use super::order::{Commitment, RideOrder, Role, Walked};
 
 /// An offer to one walker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use petwalker_kernel::{BasisPoints, Millis, UtcMillis};
 use serde::{Deserialize, Serialize};
 
-use super::ride::Commitment;
+use super::order::Commitment;
 
 /// The rules of a ride's cancellation, fixed when it is booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

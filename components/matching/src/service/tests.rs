@@ -8,7 +8,7 @@ use petwalker_store::{Command, NativeDatabase, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
 use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, tick};
-use crate::domain::{CancellationPolicy, Commitment, PetSize, RideEvent, RidePet, Role, Walked, WalkerCard};
+use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;
 
