@@ -101,19 +101,15 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&peer.ip().to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
-        let limited = Limited::new(body, self.limits.body_bytes_max).map_err(|error| {
-            let text = error.to_string();
-            match error.downcast::<hyper::Error>() {
-                Ok(error) => wasmtime_error(*error),
-                Err(_) => edge_runtime::BodyError::InternalError(Some(text)),
-            }
+        let limit = self.limits.body_bytes_max;
+        let limited = Limited::new(body, limit).map_err(move |error| {
+            error.downcast::<hyper::Error>().map_or_else(
+                |_| edge_runtime::BodyError::HttpRequestBodySize(u64::try_from(limit).ok()),
+                |error| (*error).into(),
+            )
         });
         Ok(Request::from_parts(parts, limited.boxed_unsync()))
     }
-}
-
-fn wasmtime_error(error: hyper::Error) -> edge_runtime::BodyError {
-    error.into()
 }
 
 fn declared_length(request: &Request<Incoming>) -> Option<u64> {

@@ -2,7 +2,9 @@
 
 mod api;
 mod bindings;
+mod cors;
 mod events;
+mod exchange;
 mod extract;
 mod graphql;
 mod openapi;
@@ -11,15 +13,10 @@ mod problem;
 mod rest;
 mod router;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::BodyExt as _;
 use send_wrapper::SendWrapper;
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
-
-use self::problem::Problem;
-
-/// Bytes of a request's body, whatever the node allows.
-const BODY_BYTES_MAX: usize = 8 << 20;
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.
@@ -27,15 +24,19 @@ fn local<F>(future: F) -> SendWrapper<F> {
     SendWrapper::new(future)
 }
 
-#[http_service]
-async fn handle(request: Request) -> http::Response<Full<bytes::Bytes>> {
-    let (parts, body) = request.into_parts();
-    let response = match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => router::answer(http::Request::from_parts(parts, collected.to_bytes())).await,
-        Err(_) => axum::response::IntoResponse::into_response(Problem::body_too_large()),
-    };
-    let (parts, body) = response.into_parts();
-    // Every body is in memory already: collecting takes no time and cannot fail.
-    let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    http::Response::from_parts(parts, Full::new(bytes))
+struct Gateway;
+
+spin_sdk::wasip3::http::service::export!(Gateway);
+
+impl Guest for Gateway {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let response = match exchange::read(request).await {
+            Ok(request) => router::answer(request).await,
+            Err(problem) => axum::response::IntoResponse::into_response(problem),
+        };
+        let (parts, body) = response.into_parts();
+        // Every body is in memory already: collecting takes no time and cannot fail.
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        exchange::write(http::Response::from_parts(parts, bytes))
+    }
 }
