@@ -29,7 +29,7 @@ impl LocalKeyValue {
     }
 
     async fn run(&self, sql: &str, parameters: Vec<SqlValue>) -> Result<Vec<Vec<SqlValue>>, SqlError> {
-        Ok(self.database.open().await?.execute(sql, parameters).await?.rows)
+        Ok(self.database.open().execute(sql, parameters).await?.rows)
     }
 
     fn named(&self, key: &str) -> Vec<SqlValue> {

@@ -132,24 +132,23 @@ impl LocalDatabase {
         self.0.commits.subscribe()
     }
 
-    async fn take(&self) -> Result<LocalConnection, SqlError> {
+    async fn take(&self) -> Result<Lent, SqlError> {
         let shared = &self.0;
-        let permit =
-            tokio::time::timeout(shared.options.open_timeout, shared.permits.clone().acquire_owned())
+        let permit = match shared.permits.clone().try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => tokio::time::timeout(shared.options.open_timeout, shared.permits.clone().acquire_owned())
                 .await
                 .ok()
                 .and_then(Result::ok)
-                .ok_or(SqlError::Exhausted(shared.options.connections_max))?;
-        let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let prepared = match idle {
-            Some(prepared) => prepared,
-            None => {
-                let connection = self.connect().await.map_err(to_error)?;
-                connection.authorizer(Some(Arc::new(authorize))).map_err(to_error)?;
-                Prepared { connection, statements: HashMap::new() }
-            }
+                .ok_or(SqlError::Exhausted(shared.options.connections_max))?,
         };
-        Ok(LocalConnection { shared: shared.clone(), prepared: Some(prepared), turn: None, _permit: permit })
+        let idle = shared.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(prepared) = idle {
+            return Ok(Lent { prepared, _permit: permit });
+        }
+        let connection = self.connect().await.map_err(to_error)?;
+        connection.authorizer(Some(Arc::new(authorize))).map_err(to_error)?;
+        Ok(Lent { prepared: Prepared { connection, statements: HashMap::new() }, _permit: permit })
     }
 }
 
@@ -178,58 +177,70 @@ fn authorize(context: &libsql::AuthContext<'_>) -> Authorization {
 }
 
 impl SqlDatabase for LocalDatabase {
-    fn open(&self) -> Pending<'_, Result<Box<dyn SqlConnection>, SqlError>> {
-        Box::pin(async { Ok(Box::new(self.take().await?) as Box<dyn SqlConnection>) })
+    fn open(&self) -> Box<dyn SqlConnection> {
+        Box::new(LocalConnection { database: self.clone(), lent: None, turn: None })
     }
 }
 
-/// A connection on loan. Dropping it rolls back, gives the turn on, and returns the connection.
-struct LocalConnection {
-    shared: Arc<Shared>,
-    prepared: Option<Prepared>,
-    turn: Option<OwnedMutexGuard<()>>,
+/// A connection of the pool, with the right to hold one.
+struct Lent {
+    prepared: Prepared,
     _permit: OwnedSemaphorePermit,
 }
 
+/// What a component holds: a connection of the pool from its first statement on. Dropping it rolls back, gives the turn
+/// on, and returns the connection.
+struct LocalConnection {
+    database: LocalDatabase,
+    lent: Option<Lent>,
+    turn: Option<OwnedMutexGuard<()>>,
+}
+
 impl LocalConnection {
-    fn prepared(&self) -> &Prepared {
-        self.prepared.as_ref().expect("present until drop")
+    fn connection(&self) -> Option<&Connection> {
+        self.lent.as_ref().map(|lent| &lent.prepared.connection)
     }
 
     async fn run(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows, SqlError> {
-        let kind = match self.prepared().statements.get(sql) {
-            Some((kind, ..)) => *kind,
-            None => Kind::of(sql),
+        let shared = self.database.0.clone();
+        let lent = match &mut self.lent {
+            Some(lent) => lent,
+            None => self.lent.insert(self.database.take().await?),
         };
+        let known = lent.prepared.statements.get(sql).map(|(kind, ..)| *kind);
+        let kind = known.unwrap_or_else(|| Kind::of(sql));
         if kind == Kind::Write && self.turn.is_none() {
-            self.turn = Some(self.shared.writer.clone().lock_owned().await);
+            self.turn = Some(shared.writer.clone().lock_owned().await);
         }
-        let result = self.run_in_turn(sql, kind, parameters).await;
-        if self.turn.is_some() && self.prepared().connection.is_autocommit() {
+        let result = {
+            let _watched = shared.watchdog.watch(&lent.prepared.connection);
+            lent.prepared.run(sql, kind, parameters, shared.options).await
+        };
+        if self.turn.is_some() && lent.prepared.connection.is_autocommit() {
             self.turn = None;
-            self.shared.commits.send_modify(|count| *count = count.wrapping_add(1));
+            shared.commits.send_modify(|count| *count = count.wrapping_add(1));
         }
         result
     }
+}
 
-    async fn run_in_turn(
+impl Prepared {
+    async fn run(
         &mut self,
         sql: &str,
         kind: Kind,
         parameters: Vec<SqlValue>,
+        options: PoolOptions,
     ) -> Result<SqlRows, SqlError> {
-        let options = self.shared.options;
-        let prepared = self.prepared.as_mut().expect("present until drop");
-        let _watched = self.shared.watchdog.watch(&prepared.connection);
-        if !prepared.statements.contains_key(sql) {
-            if prepared.statements.len() >= options.statements_max {
-                prepared.statements.clear();
+        if !self.statements.contains_key(sql) {
+            if self.statements.len() >= options.statements_max {
+                self.statements.clear();
             }
-            let statement = prepared.connection.prepare(sql).await.map_err(to_error)?;
+            let statement = self.connection.prepare(sql).await.map_err(to_error)?;
             let count = statement.parameter_count();
-            prepared.statements.insert(sql.into(), (kind, count, statement));
+            self.statements.insert(sql.into(), (kind, count, statement));
         }
-        let (_, count, statement) = &prepared.statements[sql];
+        let (_, count, statement) = &self.statements[sql];
         if *count != parameters.len() {
             return Err(SqlError::Failed(format!(
                 "the statement takes {count} parameters and was given {}",
@@ -279,24 +290,24 @@ impl SqlConnection for LocalConnection {
     }
 
     fn last_insert_rowid(&self) -> i64 {
-        self.prepared().connection.last_insert_rowid()
+        self.connection().map_or(0, Connection::last_insert_rowid)
     }
 
     fn changes(&self) -> u64 {
-        self.prepared().connection.changes()
+        self.connection().map_or(0, Connection::changes)
     }
 }
 
 impl Drop for LocalConnection {
     fn drop(&mut self) {
-        let Some(prepared) = self.prepared.take() else { return };
+        let Some(Lent { prepared, _permit }) = self.lent.take() else { return };
         let clean = prepared.connection.is_autocommit() || {
             // Local statements never wait, so one poll finishes it; a connection that does not roll back is not reused.
             let rolled_back = prepared.connection.execute("ROLLBACK", ()).now_or_never();
             matches!(rolled_back, Some(Ok(_)))
         };
         if clean {
-            self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).push(prepared);
+            self.database.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(prepared);
         } else {
             tracing::error!("a connection could not be rolled back and was closed");
         }
@@ -352,13 +363,13 @@ mod tests {
     async fn database(options: PoolOptions) -> (tempfile::TempDir, LocalDatabase) {
         let folder = tempfile::tempdir().expect("a folder");
         let database = LocalDatabase::open(&folder.path().join("t.db"), options).await.expect("opens");
-        let mut connection = database.open().await.expect("a connection");
+        let mut connection = database.open();
         connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", vec![]).await.expect("created");
         (folder, database)
     }
 
     async fn count(database: &LocalDatabase) -> i64 {
-        let mut connection = database.open().await.expect("a connection");
+        let mut connection = database.open();
         match connection.execute("SELECT count(*) FROM t", vec![]).await.expect("counted").rows[0][0] {
             SqlValue::Integer(n) => n,
             _ => panic!("a count is an integer"),
@@ -369,7 +380,7 @@ mod tests {
     async fn what_is_not_committed_is_rolled_back() {
         let (_folder, database) = database(PoolOptions::default()).await;
         {
-            let mut connection = database.open().await.expect("a connection");
+            let mut connection = database.open();
             connection.execute("BEGIN IMMEDIATE", vec![]).await.expect("begun");
             connection
                 .execute("INSERT INTO t (b) VALUES (?1)", vec![SqlValue::Text("x".into())])
@@ -387,7 +398,7 @@ mod tests {
             let database = database.clone();
             tokio::spawn(async move {
                 for _ in 0..20 {
-                    let mut connection = database.open().await.expect("a connection");
+                    let mut connection = database.open();
                     connection.execute("BEGIN IMMEDIATE", vec![]).await.expect("begun");
                     connection.execute("INSERT INTO t (b) VALUES ('x')", vec![]).await.expect("inserted");
                     tokio::task::yield_now().await;
@@ -404,7 +415,7 @@ mod tests {
     #[tokio::test]
     async fn other_files_and_pragmas_are_out_of_reach() {
         let (folder, database) = database(PoolOptions::default()).await;
-        let mut connection = database.open().await.expect("a connection");
+        let mut connection = database.open();
         let other = folder.path().join("other.db").display().to_string();
         for sql in [
             format!("ATTACH '{other}' AS o"),
@@ -426,7 +437,7 @@ mod tests {
             ..PoolOptions::default()
         };
         let (_folder, database) = database(options).await;
-        let mut connection = database.open().await.expect("a connection");
+        let mut connection = database.open();
         assert!(matches!(database.open().await.err(), Some(SqlError::Exhausted(1))));
         let endless =
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";

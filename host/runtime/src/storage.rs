@@ -50,8 +50,8 @@ pub enum SqlError {
 
 /// A database that components open by its label.
 pub trait SqlDatabase: Send + Sync {
-    /// Takes a connection, from a pool where there is one. Dropping it rolls back what was not committed.
-    fn open(&self) -> Pending<'_, Result<Box<dyn SqlConnection>, SqlError>>;
+    /// A connection, which takes what it needs with its first statement. Dropping it rolls back what was not committed.
+    fn open(&self) -> Box<dyn SqlConnection>;
 }
 
 /// One connection. Statements on it run one after the other.

@@ -1,5 +1,7 @@
 //! What every operation takes from its request: the caller, the command's name, and the body.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
@@ -41,6 +43,9 @@ pub struct Open<T> {
     pub body: T,
 }
 
+/// Whether identity, which lives and ends with this instance, has its keys.
+static PREPARED: AtomicBool = AtomicBool::new(false);
+
 /// Who a request's token belongs to.
 pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
     let token = headers
@@ -52,7 +57,11 @@ pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
     let Some(token) = token else {
         return Err(Problem::new("unauthenticated", "send the header Authorization: Bearer <access token>"));
     };
-    Ok(accounts::authenticate(token.to_owned()).await?)
+    if !PREPARED.load(Ordering::Relaxed) {
+        accounts::prepare().await?;
+        PREPARED.store(true, Ordering::Relaxed);
+    }
+    Ok(accounts::authenticate(token)?)
 }
 
 /// The command's name: the client's `Idempotency-Key`, or one of our own.

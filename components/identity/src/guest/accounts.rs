@@ -45,8 +45,13 @@ impl Guest for Component {
         Ok(Ambient::moment(|moment| service::log_out(&sql, moment, &refresh_token))?)
     }
 
-    async fn authenticate(access_token: String) -> Result<Caller, Refusal> {
-        let claims = keys::verify(&access_token, Ambient::now()).await?;
+    async fn prepare() -> Result<(), Refusal> {
+        keys::keys().await?;
+        Ok(())
+    }
+
+    fn authenticate(access_token: String) -> Result<Caller, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now())?;
         Ok(convert::caller_to_wit(claims))
     }
 

@@ -19,9 +19,10 @@ pub(super) async fn operator_code() -> Result<String, Refusal> {
     variable("operator_code").await
 }
 
+static KEYS: OnceLock<Keys> = OnceLock::new();
+
 /// The signing keys. Derived once an instance: they are the same for its whole life.
 pub(super) async fn keys() -> Result<&'static Keys, Refusal> {
-    static KEYS: OnceLock<Keys> = OnceLock::new();
     if let Some(keys) = KEYS.get() {
         return Ok(keys);
     }
@@ -39,7 +40,7 @@ static KNOWN: Mutex<Vec<(Box<str>, Claims)>> = Mutex::new(Vec::new());
 const KNOWN_MAX: usize = 256;
 
 /// What a token says, once it is found to be ours and of now.
-pub(super) async fn verify(token: &str, now: UtcMillis) -> Result<Claims, Refusal> {
+pub(super) fn verify(token: &str, now: UtcMillis) -> Result<Claims, Refusal> {
     let known = KNOWN
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -50,7 +51,8 @@ pub(super) async fn verify(token: &str, now: UtcMillis) -> Result<Claims, Refusa
         claims.check_time(now)?;
         return Ok(claims);
     }
-    let claims = keys().await?.verify(token, now).map_err(|e: TokenError| Refusal::from(e))?;
+    let keys = KEYS.get().ok_or_else(|| SqlError::Unavailable("the keys were not loaded".to_owned()))?;
+    let claims = keys.verify(token, now).map_err(|e: TokenError| Refusal::from(e))?;
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if known.len() >= KNOWN_MAX {
         known.remove(0);

@@ -69,8 +69,7 @@ fn carry_out(
     expected_version: Option<u32>,
     action: &Action,
 ) -> Result<RideView, Refusal> {
-    let ride = rides::find(sql, id)?.ok_or(Refusal::NotFound)?;
-    let details = rides::details(sql, id)?;
+    let (ride, details) = rides::find_detailed(sql, id)?.ok_or(Refusal::NotFound)?;
     may_act(sql, caller, &ride, action)?;
     if expected_version.is_some_and(|v| v != ride.version) {
         return Err(Refusal::StaleVersion(ride.version));

@@ -39,7 +39,7 @@ pub(super) fn view(caller: Caller, ride: Ride, details: Option<Details>) -> Ride
 /// # Errors
 /// When there is none of that id, or it is not the caller's.
 pub fn get(sql: &impl Sql, caller: Caller, id: RideId) -> Result<RideView, Refusal> {
-    let ride = rides::find(sql, id)?.ok_or(Refusal::NotFound)?;
+    let (ride, details) = rides::find_detailed(sql, id)?.ok_or(Refusal::NotFound)?;
     let mine = match caller.role {
         Role::Operator => true,
         Role::Tutor => ride.order.tutor_id == caller.account,
@@ -52,7 +52,6 @@ pub fn get(sql: &impl Sql, caller: Caller, id: RideId) -> Result<RideView, Refus
     if !mine {
         return Err(Refusal::NotFound);
     }
-    let details = rides::details(sql, id)?;
     Ok(view(caller, ride, details))
 }
 
@@ -76,13 +75,8 @@ pub fn list(
     };
     let more = page.len() > limit as usize;
     page.truncate(limit as usize);
-    let next = page.last().filter(|_| more).map(|ride| ride.order.id);
-    let mut views = Vec::with_capacity(page.len());
-    for ride in page {
-        let details = rides::details(sql, ride.order.id)?;
-        views.push(view(caller, ride, details));
-    }
-    Ok((views, next))
+    let next = page.last().filter(|_| more).map(|(ride, _)| ride.order.id);
+    Ok((page.into_iter().map(|(ride, details)| view(caller, ride, details)).collect(), next))
 }
 
 /// The calling walker's open offers.

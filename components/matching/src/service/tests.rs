@@ -109,7 +109,7 @@ impl World {
     }
 
     fn pin(&self, ride: RideId) -> String {
-        rides::details(&self.sql, ride).expect("read").expect("there").pin
+        rides::find_detailed(&self.sql, ride).expect("read").expect("there").1.expect("kept").pin
     }
 
     fn dump(&self) -> Vec<Row> {

@@ -31,7 +31,7 @@ pub fn tick(sql: &impl Sql, moment: &mut Moment<'_>) -> Result<TickReport, Refus
     for id in rides::due(sql, moment.now, BATCH_MAX)? {
         let fired = transaction(sql, |sql| {
             // Read again: a command may have come in between.
-            let (Some(ride), Some(details)) = (rides::find(sql, id)?, rides::details(sql, id)?) else {
+            let Some((ride, Some(details))) = rides::find_detailed(sql, id)? else {
                 return Ok::<_, Refusal>(None);
             };
             if ride.due_at().is_none_or(|due| due > moment.now) {

@@ -1,7 +1,7 @@
 //! `rides` and `ride_details`.
 
 use petwalker_kernel::{AccountId, GeoPoint, RideId, UtcMillis};
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Row, Sql, SqlError, Value};
 
 use crate::domain::Ride;
 
@@ -18,14 +18,42 @@ pub struct Details {
     pub pin_failures: u32,
 }
 
-const SELECT: &str = "SELECT body FROM rides WHERE id = ?1";
-
 /// The ride of that id.
 ///
 /// # Errors
 /// When the database fails.
 pub fn find(sql: &impl Sql, id: RideId) -> Result<Option<Ride>, SqlError> {
-    sql.first(SELECT, &[Value::display(&id)])?.map(|row| row.decode(0)).transpose()
+    let row = sql.first("SELECT body FROM rides WHERE id = ?1", &[Value::display(&id)])?;
+    row.map(|row| row.decode(0)).transpose()
+}
+
+/// A ride with what events do not carry of it; that is none once it was erased.
+pub type Detailed = (Ride, Option<Details>);
+
+/// The ride of that id with its details.
+///
+/// # Errors
+/// When the database fails.
+pub fn find_detailed(sql: &impl Sql, id: RideId) -> Result<Option<Detailed>, SqlError> {
+    let row = sql.first(
+        "SELECT body, lat, lon, notes, pin, pin_failures FROM rides \
+         LEFT JOIN ride_details ON ride_id = id WHERE id = ?1",
+        &[Value::display(&id)],
+    )?;
+    row.as_ref().map(read_detailed).transpose()
+}
+
+fn read_detailed(row: &Row) -> Result<Detailed, SqlError> {
+    let ride = row.decode(0)?;
+    let Some(pin) = row.opt_text(4)? else { return Ok((ride, None)) };
+    let pickup = GeoPoint::new(row.real(1)?, row.real(2)?).map_err(|e| SqlError::Stored(e.to_string()))?;
+    let details = Details {
+        pickup,
+        notes: row.text(3)?.to_owned(),
+        pin: pin.to_owned(),
+        pin_failures: row.uint(5)?,
+    };
+    Ok((ride, Some(details)))
 }
 
 /// The ride that used a quote.
@@ -73,29 +101,32 @@ pub fn page(
     walker: bool,
     before: Option<RideId>,
     limit: u32,
-) -> Result<Vec<Ride>, SqlError> {
+) -> Result<Vec<Detailed>, SqlError> {
     // Ids are ordered by time; '~' sorts after every one of them.
     let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
     let statement = if walker {
-        "SELECT body FROM rides WHERE walker_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        "SELECT body, lat, lon, notes, pin, pin_failures FROM rides LEFT JOIN ride_details ON ride_id = id \
+         WHERE walker_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
     } else {
-        "SELECT body FROM rides WHERE tutor_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+        "SELECT body, lat, lon, notes, pin, pin_failures FROM rides LEFT JOIN ride_details ON ride_id = id \
+         WHERE tutor_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
     };
     let rows = sql.query(statement, &[Value::display(&account), before.into(), limit.into()])?;
-    rows.iter().map(|row| row.decode(0)).collect()
+    rows.iter().map(read_detailed).collect()
 }
 
 /// All rides, newest first, for operators.
 ///
 /// # Errors
 /// When the database fails.
-pub fn page_all(sql: &impl Sql, before: Option<RideId>, limit: u32) -> Result<Vec<Ride>, SqlError> {
+pub fn page_all(sql: &impl Sql, before: Option<RideId>, limit: u32) -> Result<Vec<Detailed>, SqlError> {
     let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
     let rows = sql.query(
-        "SELECT body FROM rides WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
+        "SELECT body, lat, lon, notes, pin, pin_failures FROM rides LEFT JOIN ride_details ON ride_id = id \
+         WHERE id < ?1 ORDER BY id DESC LIMIT ?2",
         &[before.into(), limit.into()],
     )?;
-    rows.iter().map(|row| row.decode(0)).collect()
+    rows.iter().map(read_detailed).collect()
 }
 
 /// Rides with a timer that is due, longest overdue first.
@@ -135,28 +166,6 @@ pub fn insert_details(sql: &impl Sql, id: RideId, details: &Details) -> Result<(
         ],
     )?;
     Ok(())
-}
-
-/// Reads what events do not carry; none once it was erased.
-///
-/// # Errors
-/// When the database fails.
-pub fn details(sql: &impl Sql, id: RideId) -> Result<Option<Details>, SqlError> {
-    let row = sql.first(
-        "SELECT lat, lon, notes, pin, pin_failures FROM ride_details WHERE ride_id = ?1",
-        &[Value::display(&id)],
-    )?;
-    row.map(|row| {
-        let pickup =
-            GeoPoint::new(row.real(0)?, row.real(1)?).map_err(|e| SqlError::Stored(e.to_string()))?;
-        Ok(Details {
-            pickup,
-            notes: row.text(2)?.to_owned(),
-            pin: row.text(3)?.to_owned(),
-            pin_failures: row.uint(4)?,
-        })
-    })
-    .transpose()
 }
 
 /// Counts a wrong PIN.

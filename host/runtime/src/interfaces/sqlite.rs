@@ -16,6 +16,9 @@ use crate::storage::{SqlConnection, SqlDatabase, SqlError, SqlRows, SqlValue};
 #[derive(Clone)]
 pub struct OpenConnection(Arc<Mutex<Box<dyn SqlConnection>>>);
 
+/// Connections an instance may hold open at once.
+const OPEN_CONNECTIONS_MAX: usize = 256;
+
 type Rows = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 impl InstanceState {
@@ -27,14 +30,17 @@ impl InstanceState {
         }
     }
 
-    fn keep_connection(
-        &mut self,
-        opened: Result<Box<dyn SqlConnection>, SqlError>,
-    ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        Ok(match opened {
-            Ok(connection) => Ok(self.table.push(OpenConnection(Arc::new(Mutex::new(connection))))?),
-            Err(e) => Err(to_error(e)),
-        })
+    fn open_connection(&mut self, label: &str) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+        let database = match self.granted_database(label) {
+            Ok(database) => database,
+            Err(e) => return Ok(Err(e)),
+        };
+        if self.open_connections >= OPEN_CONNECTIONS_MAX {
+            let message = format!("an instance may hold {OPEN_CONNECTIONS_MAX} connections");
+            return Ok(Err(Error::Io(message)));
+        }
+        self.open_connections += 1;
+        Ok(Ok(self.table.push(OpenConnection(Arc::new(Mutex::new(database.open()))))?))
     }
 
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<OpenConnection> {
@@ -45,14 +51,8 @@ impl InstanceState {
 impl Host for InstanceState {}
 
 impl HostConnection for InstanceState {
-    async fn open(&mut self, database: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        match self.granted_database(&database) {
-            Ok(database) => {
-                let opened = database.open().await;
-                self.keep_connection(opened)
-            }
-            Err(e) => Ok(Err(e)),
-        }
+    fn open(&mut self, database: String) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
+        self.open_connection(&database)
     }
 
     async fn execute(
@@ -75,8 +75,9 @@ impl HostConnection for InstanceState {
         Ok(self.table.get(&connection)?.0.lock().await.changes())
     }
 
-    async fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
+    fn drop(&mut self, connection: Resource<Connection>) -> wasmtime::Result<()> {
         self.table.delete(connection)?;
+        self.open_connections -= 1;
         Ok(())
     }
 }
@@ -86,13 +87,7 @@ impl<T> HostConnectionWithStore<T> for SpinInterfaces {
         accessor: &Accessor<T, Self>,
         database: String,
     ) -> wasmtime::Result<Result<Resource<Connection>, Error>> {
-        match accessor.with(|mut access| access.get().granted_database(&database)) {
-            Ok(database) => {
-                let opened = database.open().await;
-                accessor.with(|mut access| access.get().keep_connection(opened))
-            }
-            Err(e) => Ok(Err(e)),
-        }
+        accessor.with(|mut access| access.get().open_connection(&database))
     }
 
     async fn execute_async(
