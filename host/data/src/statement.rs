@@ -3,8 +3,10 @@
 /// How a statement bears on the turn to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Reads, or ends a transaction: needs no turn.
-    Read,
+    /// Reads: needs no turn.
+    Select,
+    /// Starts or ends a transaction that may only read: needs no turn.
+    Control,
     /// Writes, or starts a transaction that will: needs the turn.
     Write,
 }
@@ -16,21 +18,20 @@ impl Kind {
         let word: String =
             sql.chars().take_while(char::is_ascii_alphabetic).map(|c| c.to_ascii_uppercase()).collect();
         match word.as_str() {
-            "SELECT" | "EXPLAIN" | "VALUES" | "COMMIT" | "END" | "ROLLBACK" | "RELEASE" | "SAVEPOINT" => {
-                Self::Read
-            }
+            "SELECT" | "EXPLAIN" | "VALUES" => Self::Select,
+            "COMMIT" | "END" | "ROLLBACK" | "RELEASE" | "SAVEPOINT" => Self::Control,
             "BEGIN" => {
                 let rest = sql[word.len()..].trim().to_ascii_uppercase();
                 if rest.starts_with("IMMEDIATE") || rest.starts_with("EXCLUSIVE") {
                     Self::Write
                 } else {
-                    Self::Read
+                    Self::Control
                 }
             }
             "WITH" => {
                 let upper = sql.to_ascii_uppercase();
                 let writes = ["INSERT", "UPDATE", "DELETE", "REPLACE"].iter().any(|w| upper.contains(w));
-                if writes { Self::Write } else { Self::Read }
+                if writes { Self::Write } else { Self::Select }
             }
             _ => Self::Write,
         }
@@ -57,14 +58,14 @@ mod tests {
     #[test]
     fn writes_are_told_from_reads() {
         for (sql, expected) in [
-            ("SELECT 1", Kind::Read),
-            ("  select 1", Kind::Read),
-            ("-- note\nSELECT 1", Kind::Read),
+            ("SELECT 1", Kind::Select),
+            ("  select 1", Kind::Select),
+            ("-- note\nSELECT 1", Kind::Select),
             ("/* x */ INSERT INTO t VALUES (1)", Kind::Write),
-            ("BEGIN", Kind::Read),
+            ("BEGIN", Kind::Control),
             ("begin immediate", Kind::Write),
-            ("COMMIT", Kind::Read),
-            ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Read),
+            ("COMMIT", Kind::Control),
+            ("WITH a AS (SELECT 1) SELECT * FROM a", Kind::Select),
             ("WITH a AS (SELECT 1) DELETE FROM t", Kind::Write),
             ("CREATE TABLE t (a)", Kind::Write),
             ("", Kind::Write),

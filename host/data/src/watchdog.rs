@@ -1,68 +1,92 @@
 //! Interrupts statements that run for too long.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// How often the watch looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-#[derive(Default)]
-struct Running {
-    next: u64,
-    statements: BTreeMap<u64, (Instant, libsql::Connection)>,
-}
-
-/// Watches the statements of one database.
+/// Watches the connections of one database.
 #[derive(Clone)]
-pub(crate) struct Watchdog(Arc<Mutex<Running>>);
+pub(crate) struct Watchdog(Arc<Watched>);
 
-/// Ends the watch of one statement when dropped.
-pub(crate) struct Watched<'a> {
-    watchdog: &'a Watchdog,
-    id: u64,
+struct Watched {
+    started: Instant,
+    slots: Mutex<Vec<Weak<Slot>>>,
 }
+
+/// What the watch sees of one connection.
+struct Slot {
+    connection: libsql::Connection,
+    /// When the statement that runs began, in milliseconds from the watch's start, counted from 1. 0: none runs.
+    since: AtomicU64,
+}
+
+/// One connection under watch, for as long as this lives.
+pub(crate) struct Watch {
+    slot: Arc<Slot>,
+    watched: Arc<Watched>,
+}
+
+/// A statement under watch, until dropped.
+pub(crate) struct Running<'a>(&'a Slot);
 
 impl Watchdog {
     /// Starts a watch whose thread ends with the last clone.
     pub(crate) fn start(time_max: Duration) -> std::io::Result<Self> {
-        let running = Arc::new(Mutex::new(Running::default()));
-        let weak = Arc::downgrade(&running);
+        let watched = Arc::new(Watched { started: Instant::now(), slots: Mutex::default() });
+        let weak = Arc::downgrade(&watched);
         std::thread::Builder::new().name("sql-watchdog".to_owned()).spawn(move || {
-            while let Some(running) = weak.upgrade() {
-                let late: Vec<libsql::Connection> = lock(&running)
-                    .statements
-                    .values()
-                    .filter(|(since, _)| since.elapsed() > time_max)
-                    .map(|(_, connection)| connection.clone())
-                    .collect();
-                for connection in late {
-                    if let Err(error) = connection.interrupt() {
-                        tracing::warn!(%error, "a statement that took too long could not be interrupted");
-                    }
-                }
-                drop(running);
+            while let Some(watched) = weak.upgrade() {
+                watched.interrupt_late(time_max);
+                drop(watched);
                 std::thread::sleep(LOOK_EVERY);
             }
         })?;
-        Ok(Self(running))
+        Ok(Self(watched))
     }
 
-    pub(crate) fn watch(&self, connection: &libsql::Connection) -> Watched<'_> {
-        let mut running = lock(&self.0);
-        let id = running.next;
-        running.next += 1;
-        running.statements.insert(id, (Instant::now(), connection.clone()));
-        Watched { watchdog: self, id }
+    /// Watches the statements of a connection.
+    pub(crate) fn watch(&self, connection: &libsql::Connection) -> Watch {
+        let slot = Arc::new(Slot { connection: connection.clone(), since: AtomicU64::new(0) });
+        self.0.slots.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&slot));
+        Watch { slot, watched: self.0.clone() }
     }
 }
 
-impl Drop for Watched<'_> {
+impl Watched {
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+
+    fn interrupt_late(&self, time_max: Duration) {
+        let now = self.now();
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|slot| {
+            let Some(slot) = slot.upgrade() else { return false };
+            let since = slot.since.load(Ordering::Relaxed);
+            if since != 0
+                && u128::from(now.saturating_sub(since)) > time_max.as_millis()
+                && let Err(error) = slot.connection.interrupt()
+            {
+                tracing::warn!(%error, "a statement that took too long could not be interrupted");
+            }
+            true
+        });
+    }
+}
+
+impl Watch {
+    /// Notes that a statement begins.
+    pub(crate) fn begin(&self) -> Running<'_> {
+        self.slot.since.store(self.watched.now(), Ordering::Relaxed);
+        Running(&self.slot)
+    }
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        lock(&self.watchdog.0).statements.remove(&self.id);
+        self.0.since.store(0, Ordering::Relaxed);
     }
-}
-
-fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
 }

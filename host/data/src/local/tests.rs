@@ -1,0 +1,137 @@
+//! The pool on real files.
+
+use super::{LocalDatabase, PoolOptions};
+use edge_runtime::storage::{SqlDatabase as _, SqlError, SqlValue};
+use std::time::Duration;
+
+async fn database(options: PoolOptions) -> (tempfile::TempDir, LocalDatabase) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = LocalDatabase::open(&folder.path().join("t.db"), options).await.expect("opens");
+    let mut connection = database.open();
+    connection.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)", vec![]).await.expect("created");
+    (folder, database)
+}
+
+async fn count(database: &LocalDatabase) -> i64 {
+    let mut connection = database.open();
+    match connection.execute("SELECT count(*) FROM t", vec![]).await.expect("counted").rows[0][0] {
+        SqlValue::Integer(n) => n,
+        _ => panic!("a count is an integer"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_committed_is_rolled_back() {
+    let (_folder, database) = database(PoolOptions::default()).await;
+    {
+        let mut connection = database.open();
+        connection.execute("BEGIN IMMEDIATE", vec![]).await.expect("begun");
+        connection
+            .execute("INSERT INTO t (b) VALUES (?1)", vec![SqlValue::Text("x".into())])
+            .await
+            .expect("in");
+        assert_eq!((connection.changes(), connection.last_insert_rowid()), (1, 1));
+    }
+    assert_eq!(count(&database).await, 0);
+}
+
+#[tokio::test]
+async fn writers_take_turns() {
+    let (_folder, database) = database(PoolOptions::default()).await;
+    let writers = (0..8).map(|_| {
+        let database = database.clone();
+        tokio::spawn(async move {
+            for _ in 0..20 {
+                let mut connection = database.open();
+                connection.execute("BEGIN IMMEDIATE", vec![]).await.expect("begun");
+                connection.execute("INSERT INTO t (b) VALUES ('x')", vec![]).await.expect("inserted");
+                tokio::task::yield_now().await;
+                connection.execute("COMMIT", vec![]).await.expect("committed");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("no panic");
+    }
+    assert_eq!(count(&database).await, 160);
+}
+
+#[tokio::test]
+async fn other_files_and_pragmas_are_out_of_reach() {
+    let (folder, database) = database(PoolOptions::default()).await;
+    let mut connection = database.open();
+    let other = folder.path().join("other.db").display().to_string();
+    for sql in [
+        format!("ATTACH '{other}' AS o"),
+        "PRAGMA synchronous = OFF".to_owned(),
+        format!("VACUUM INTO '{other}'"),
+    ] {
+        assert!(matches!(connection.execute(&sql, vec![]).await, Err(SqlError::Failed(_))), "{sql}");
+    }
+    assert!(!folder.path().join("other.db").exists());
+}
+
+#[tokio::test]
+async fn limits_hold() {
+    let options = PoolOptions {
+        statement_timeout: Duration::from_millis(100),
+        open_timeout: Duration::from_millis(50),
+        connections_max: 1,
+        result_bytes_max: 1000,
+        ..PoolOptions::default()
+    };
+    let (_folder, database) = database(options).await;
+    let mut connection = database.open();
+    connection.execute("SELECT 1", vec![]).await.expect("the only connection");
+    let waited = database.open().execute("SELECT 1", vec![]).await;
+    assert!(matches!(waited.err(), Some(SqlError::Exhausted(1))));
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let interrupted = connection.execute(endless, vec![]).await.expect_err("interrupted");
+    assert!(interrupted.to_string().contains("interrupted"), "{interrupted}");
+    let large = connection.execute("SELECT zeroblob(2000)", vec![]).await.expect_err("too large");
+    assert!(large.to_string().contains("larger than 1000"), "{large}");
+    let count = connection.execute("SELECT ?1", vec![]).await.expect_err("one parameter is missing");
+    assert!(count.to_string().contains("takes 1 parameters"), "{count}");
+    assert!(connection.execute("SELECT 1", vec![]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_read_sees_what_was_committed_before_it() {
+    let (folder, database) = database(PoolOptions::default()).await;
+    let (mut reader, mut writer) = (database.open(), database.open());
+    let mut seen =
+        async || match reader.execute("SELECT count(*) FROM t", vec![]).await.expect("read").rows[0][0] {
+            SqlValue::Integer(n) => n,
+            _ => panic!("a count is an integer"),
+        };
+    for expected in 0..5 {
+        assert_eq!(seen().await, expected);
+        assert_eq!(seen().await, expected);
+        writer.execute("BEGIN IMMEDIATE", vec![]).await.expect("begun");
+        writer.execute("INSERT INTO t (b) VALUES ('x')", vec![]).await.expect("inserted");
+        assert_eq!(seen().await, expected, "not committed yet");
+        writer.execute("COMMIT", vec![]).await.expect("committed");
+    }
+    // Another process tells nobody: it is seen when the snapshot is too old.
+    let other = libsql::Builder::new_local(folder.path().join("t.db")).build().await.expect("opens");
+    other.connect().expect("connects").execute("DELETE FROM t", ()).await.expect("deleted");
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while seen().await != 0 {
+        assert!(std::time::Instant::now() < deadline, "never seen");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn snapshots_do_not_keep_the_log_from_starting_over() {
+    let (folder, database) = database(PoolOptions::default()).await;
+    for _ in 0..400 {
+        let (mut first, mut second, mut writer) = (database.open(), database.open(), database.open());
+        first.execute("SELECT count(*) FROM t", vec![]).await.expect("read");
+        second.execute("SELECT count(*) FROM t", vec![]).await.expect("read");
+        drop((first, second));
+        writer.execute("INSERT INTO t (b) VALUES (zeroblob(20000))", vec![]).await.expect("inserted");
+    }
+    let log = std::fs::metadata(folder.path().join("t.db-wal")).expect("there").len();
+    assert!(log < 6_000_000, "8 MB were written and the log holds {log} bytes");
+}
