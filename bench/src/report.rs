@@ -1,6 +1,6 @@
 //! The scenarios in turn, the table, and the gates.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::drive::{Measured, drive};
 use crate::prepare::{Prepared, prepare};
-use crate::server::Server;
+use crate::server::{Server, build};
 
 /// What a ratio may miss its bar by before it counts: runs on a shared machine differ by so much.
 const NOISE: f64 = 0.85;
@@ -21,7 +21,8 @@ const NEAREST_P99_MAX: Duration = Duration::from_millis(2);
 
 /// Drives the named scenarios and judges them.
 pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Result<()> {
-    let root = root()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?.to_owned();
+    let program = build(&root)?;
     eprintln!("preparing: 100,000 walkers, 60,000 quotes");
     let folder = tempfile::tempdir()?;
     let (for_native, for_node) = (folder.path().join("native"), folder.path().join("node"));
@@ -31,8 +32,8 @@ pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Res
     copy(&for_native, &for_node)?;
 
     // The first start compiles; the second is the one that counts.
-    drop(Server::node(&root, &for_node).await?);
-    let node = Server::node(&root, &for_node).await?;
+    drop(Server::node(&program, &root, &for_node).await?);
+    let node = Server::node(&program, &root, &for_node).await?;
     let native = Server::native(&for_native).await?;
     let mut missed = Vec::new();
     gate(
@@ -125,16 +126,6 @@ fn gate(missed: &mut Vec<String>, what: &str, value: f64, most: f64, unit: &str)
     if value > most / NOISE {
         missed.push(format!("{what}: {value:.0} {unit} of {most:.0}"));
     }
-}
-
-/// The workspace: where the manifest is.
-fn root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?.to_owned();
-    ensure!(
-        root.join("target/wasm32-wasip2/component/gateway.wasm").exists(),
-        "run 'cargo edge build' first"
-    );
-    Ok(root)
 }
 
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {

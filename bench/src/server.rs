@@ -40,7 +40,7 @@ impl Server {
     }
 
     /// Starts the node from its own program.
-    pub(crate) async fn node(root: &Path, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn node(program: &Path, root: &Path, data: &Path) -> anyhow::Result<Self> {
         let port = free_port()?;
         let file = data.join("node.toml");
         let text = format!(
@@ -52,7 +52,7 @@ impl Server {
         );
         std::fs::write(&file, text)?;
         let begun = Instant::now();
-        let child = Command::new(program()?)
+        let child = Command::new(program)
             .args(["up", "--node"])
             .arg(&file)
             .stderr(Stdio::null())
@@ -93,10 +93,19 @@ impl Server {
     }
 }
 
-/// The node's program: beside this one.
-fn program() -> anyhow::Result<PathBuf> {
+/// The node's program, built as this one was, and the components.
+pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name("edge");
-    ensure!(program.exists(), "{} is missing: run 'cargo build -p edge-node' first", program.display());
+    let is_release = program.parent().is_some_and(|folder| folder.ends_with("release"));
+    eprintln!("building the node and its components where they are not up to date");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--quiet", "--bin", "edge"])
+        .args(is_release.then_some("--release"))
+        .current_dir(root);
+    ensure!(cargo.status().context("cargo does not start")?.success(), "the node did not build");
+    let built = Command::new(&program).arg("build").current_dir(root).stdout(Stdio::null()).status()?;
+    ensure!(built.success(), "the components did not build");
     Ok(program)
 }
 

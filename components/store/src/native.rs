@@ -1,13 +1,17 @@
-//! Native libSQL as [`Sql`], for tests.
+//! Native libSQL as [`Sql`], for tests and for what the benches compare with.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use futures::executor::block_on;
 
 use crate::{Row, Sql, SqlError, Value};
 
-/// A connection to a local libSQL database.
+/// A connection to a local libSQL database, with the statements prepared on it.
 pub struct NativeDatabase {
     connection: libsql::Connection,
-    fail_after: std::cell::Cell<Option<u32>>,
+    statements: RefCell<HashMap<String, libsql::Statement>>,
+    fail_after: Cell<Option<u32>>,
 }
 
 impl NativeDatabase {
@@ -28,9 +32,15 @@ impl NativeDatabase {
             let connection = libsql::Builder::new_local(path).build().await?.connect()?;
             connection.query("PRAGMA foreign_keys = ON", ()).await?.next().await?;
             connection.execute_batch(schema).await?;
-            Ok(Self { connection, fail_after: std::cell::Cell::new(None) })
+            Ok(Self::from(connection))
         })
         .map_err(to_error)
+    }
+
+    /// Whether no transaction is open.
+    #[must_use]
+    pub fn is_autocommit(&self) -> bool {
+        self.connection.is_autocommit()
     }
 
     /// Lets `statements` more statements run; the one after them fails, once.
@@ -54,18 +64,25 @@ impl NativeDatabase {
     }
 }
 
+impl From<libsql::Connection> for NativeDatabase {
+    fn from(connection: libsql::Connection) -> Self {
+        Self { connection, statements: RefCell::default(), fail_after: Cell::new(None) }
+    }
+}
+
 impl Sql for NativeDatabase {
+    #[expect(clippy::await_holding_refcell_ref, reason = "local statements never wait: one poll finishes it")]
     fn query(&self, sql: &str, parameters: &[Value]) -> Result<Vec<Row>, SqlError> {
         self.count(sql)?;
-        let parameters: Vec<libsql::Value> = parameters.iter().map(to_libsql).collect();
         block_on(async {
-            let mut rows = self.connection.query(sql, parameters).await?;
-            let mut all = Vec::new();
-            while let Some(row) = rows.next().await? {
-                let values = (0..row.column_count()).map(|i| row.get_value(i).map(from_libsql));
-                all.push(Row(values.collect::<Result<_, _>>()?));
+            let mut statements = self.statements.borrow_mut();
+            if !statements.contains_key(sql) {
+                statements.insert(sql.to_owned(), self.connection.prepare(sql).await?);
             }
-            Ok(all)
+            let statement = &statements[sql];
+            let rows = collect(statement, parameters).await;
+            statement.reset();
+            rows
         })
         .map_err(to_error)
     }
@@ -74,6 +91,18 @@ impl Sql for NativeDatabase {
         self.query(sql, parameters)?;
         Ok(self.connection.changes())
     }
+}
+
+async fn collect(statement: &libsql::Statement, parameters: &[Value]) -> Result<Vec<Row>, libsql::Error> {
+    let parameters: Vec<libsql::Value> = parameters.iter().map(to_libsql).collect();
+    let mut rows = statement.query(parameters).await?;
+    let count = rows.column_count();
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().await? {
+        let values = (0..count).map(|i| row.get_value(i).map(from_libsql));
+        all.push(Row(values.collect::<Result<_, _>>()?));
+    }
+    Ok(all)
 }
 
 fn to_libsql(value: &Value) -> libsql::Value {

@@ -190,12 +190,13 @@ impl Row {
 }
 
 impl Value {
-    /// A value as MessagePack with named fields.
+    /// A value as MessagePack, its fields in their order and without their names: what a projection keeps, which can be
+    /// made anew from the events. A field that is added later comes last and has a default.
     ///
     /// # Errors
     /// When it cannot be written so.
     pub fn encode<T: serde::Serialize>(value: &T) -> Result<Self, SqlError> {
-        rmp_serde::to_vec_named(value).map(Self::Blob).map_err(|e| SqlError::Stored(e.to_string()))
+        rmp_serde::to_vec(value).map(Self::Blob).map_err(|e| SqlError::Stored(e.to_string()))
     }
 
     /// Any id or other displayed value as text.

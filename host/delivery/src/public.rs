@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use edge_runtime::{App, Body};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -28,6 +28,28 @@ pub struct Public {
     /// A header that only the host itself may set.
     internal_header: http::HeaderName,
     scheme: Scheme,
+    figures: Figures,
+}
+
+/// The figures of all requests, looked up once.
+struct Figures {
+    /// Requests by the class of their status: 1xx to 5xx.
+    by_class: [metrics::Counter; 5],
+    seconds: metrics::Histogram,
+}
+
+impl Figures {
+    fn new() -> Self {
+        let by_class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
+            .map(|class| metrics::counter!("http_requests_total", "status" => class));
+        Self { by_class, seconds: metrics::histogram!("http_request_seconds") }
+    }
+
+    fn note(&self, status: u16, elapsed: Duration) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        self.by_class[class].increment(1);
+        self.seconds.record(elapsed.as_secs_f64());
+    }
 }
 
 impl Public {
@@ -41,7 +63,7 @@ impl Public {
         tls: bool,
     ) -> Self {
         let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, limits, internal_prefix, internal_header, scheme }
+        Self { app, limits, internal_prefix, internal_header, scheme, figures: Figures::new() }
     }
 
     /// Answers one request, and logs it.
@@ -52,8 +74,7 @@ impl Public {
         let response = self.answer(request, peer).await;
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
-        metrics::counter!("http_requests_total", "status" => status_class(status)).increment(1);
-        metrics::histogram!("http_request_seconds").record(elapsed.as_secs_f64());
+        self.figures.note(status, elapsed);
         tracing::info!(
             http.method = %method,
             http.path = path,
@@ -116,19 +137,14 @@ fn declared_length(request: &Request<Incoming>) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn status_class(status: u16) -> &'static str {
-    match status / 100 {
-        2 => "2xx",
-        3 => "3xx",
-        4 => "4xx",
-        5 => "5xx",
-        _ => "1xx",
-    }
-}
-
 /// Whether a path is, in any spelling, the prefix or under it: percent-encoding and doubled or dotted slashes are what
 /// a router further in may undo.
 fn decodes_to_prefix(path: &str, prefix: &str) -> bool {
+    // The usual path, spelled plainly, is judged without a copy.
+    if !path.contains(['%', '.']) && !path.contains("//") {
+        let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        return first.eq_ignore_ascii_case(prefix.trim_matches('/'));
+    }
     let mut decoded = Vec::with_capacity(path.len());
     let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {

@@ -147,6 +147,8 @@ impl Node {
             Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
             None => None,
         };
+        // First of all: figures that are looked up before there is a recorder go nowhere.
+        let metrics = crate::telemetry::metrics();
         let public = Arc::new(Public::new(
             app.clone(),
             PublicLimits { body_bytes_max: config.limits.body_kib << 10 },
@@ -155,7 +157,7 @@ impl Node {
             tls.is_some(),
         ));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Arc::new(Admin::new(app.clone(), relay, crate::telemetry::metrics(), ready.clone()));
+        let admin = Arc::new(Admin::new(app.clone(), relay, metrics, ready.clone()));
         let public_listener = Listener::bind(config.listen.public, tls).await?;
         let admin_listener = Listener::bind(config.listen.admin, None).await?;
         let (public_address, admin_address) = (public_listener.address(), admin_listener.address());

@@ -132,8 +132,9 @@ fn malformed<E: std::error::Error>(error: &serde_path_to_error::Error<E>) -> Pro
 
 async fn whole_body(request: Request) -> Result<(Parts, Bytes), Problem> {
     let (parts, body) = request.into_parts();
-    let bytes =
-        axum::body::to_bytes(body, super::exchange::BODY_BYTES_MAX).await.map_err(|_| Problem::body_too_large())?;
+    let bytes = axum::body::to_bytes(body, super::exchange::BODY_BYTES_MAX)
+        .await
+        .map_err(|_| Problem::body_too_large())?;
     Ok((parts, bytes))
 }
 

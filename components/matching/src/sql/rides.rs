@@ -47,12 +47,8 @@ fn read_detailed(row: &Row) -> Result<Detailed, SqlError> {
     let ride = row.decode(0)?;
     let Some(pin) = row.opt_text(4)? else { return Ok((ride, None)) };
     let pickup = GeoPoint::new(row.real(1)?, row.real(2)?).map_err(|e| SqlError::Stored(e.to_string()))?;
-    let details = Details {
-        pickup,
-        notes: row.text(3)?.to_owned(),
-        pin: pin.to_owned(),
-        pin_failures: row.uint(5)?,
-    };
+    let details =
+        Details { pickup, notes: row.text(3)?.to_owned(), pin: pin.to_owned(), pin_failures: row.uint(5)? };
     Ok((ride, Some(details)))
 }
 
