@@ -1,4 +1,4 @@
-//! A node that is killed loses nothing that it acknowledged.
+//! A node that is killed loses nothing that it acknowledged; one that is told to stop leaves quietly.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -11,6 +11,8 @@ use petwalker_tests::{Client, TestNode, config};
 use serde_json::{Value, json};
 
 const DATA: &str = "PETWALKER_TEST_DATA";
+/// Where the node's log goes, in its data folder.
+const LOG: &str = "node.log";
 /// Acknowledged requests after which the node is killed.
 const ENOUGH: usize = 40;
 
@@ -19,7 +21,9 @@ const ENOUGH: usize = 40;
 #[ignore = "started by the test under it"]
 async fn node_in_a_process_of_its_own() {
     let Some(data) = std::env::var_os(DATA) else { return };
-    let node = Node::start(&config(Path::new(&data))).await.expect("starts");
+    let config = config(Path::new(&data));
+    edge_node::telemetry::start_log(&config.log).expect("logs");
+    let node = Node::start(&config).await.expect("starts");
     println!("\nlistening on {}", node.public_address());
     tokio::task::spawn_blocking(|| drop(std::io::stdin().read_to_end(&mut Vec::new()))).await.expect("read");
     node.stop().await;
@@ -31,14 +35,14 @@ fn start_process(data: &Path) -> (Child, String) {
         .env(DATA, data)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::from(std::fs::File::create(data.join(LOG)).expect("created")))
         .spawn()
         .expect("starts");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
-    let address = output
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("listening on ").map(str::to_owned))
-        .expect("an address");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let address =
+        lines.find_map(|line| line.strip_prefix("listening on ").map(str::to_owned)).expect("an address");
+    // Somebody has to read the rest, or the process fails at writing it.
+    std::thread::spawn(move || lines.for_each(drop));
     (child, format!("http://{address}"))
 }
 
@@ -121,4 +125,16 @@ async fn what_was_acknowledged_survives_a_kill() {
     assert_eq!(events, last, "the log has a gap");
     assert_eq!(requested.expect("a count"), rides as u64, "a ride was lost, or made twice");
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_told_to_stop_leaves_quietly() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut child, url) = start_process(folder.path());
+    Client::of(&url).get("/v1/hello").await.ok();
+    drop(child.stdin.take());
+    let status = tokio::task::spawn_blocking(move || child.wait()).await.expect("waited").expect("gone");
+    assert!(status.success(), "{status}");
+    let log = std::fs::read_to_string(folder.path().join(LOG)).expect("read");
+    assert!(log.contains("/v1/hello") && !log.contains("ERROR"), "{log}");
 }

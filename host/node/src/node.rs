@@ -209,6 +209,7 @@ impl Node {
                 tracing::error!(%error, "a task of the node failed");
             }
         }
+        self.app.leave();
     }
 }
 

@@ -387,6 +387,13 @@ impl App {
         })
     }
 
+    /// Says that the node is leaving: instances that end from now on end with it, and are no failure.
+    pub fn leave(&self) {
+        for component in &self.components {
+            component.handler.state().leave();
+        }
+    }
+
     /// Sends a request to the component whose route matches. The URI must be absolute.
     ///
     /// # Errors

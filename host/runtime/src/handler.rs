@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,16 @@ pub(crate) struct ComponentState {
     pre: ProxyPre<InstanceState>,
     grants: Arc<Grants>,
     limits: Limits,
-    traps: Arc<AtomicU64>,
+    health: Arc<Health>,
+}
+
+/// What is known of a component's instances together.
+#[derive(Default)]
+struct Health {
+    /// Instances that ended by a trap or at a limit.
+    traps: AtomicU64,
+    /// Whether the node is leaving: instances that end now end with it.
+    leaving: AtomicBool,
 }
 
 impl ComponentState {
@@ -40,12 +49,17 @@ impl ComponentState {
             Ok(service) => ProxyPre::P3(service),
             Err(p3_error) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(|_| p3_error)?),
         };
-        Ok(Self { engine: engine.clone(), pre, grants, limits, traps: Arc::default() })
+        Ok(Self { engine: engine.clone(), pre, grants, limits, health: Arc::default() })
     }
 
     /// Instances that ended by a trap or at a limit, so far.
     pub(crate) fn traps(&self) -> u64 {
-        self.traps.load(Ordering::Relaxed)
+        self.health.traps.load(Ordering::Relaxed)
+    }
+
+    /// Says that the node is leaving.
+    pub(crate) fn leave(&self) {
+        self.health.leaving.store(true, Ordering::Relaxed);
     }
 }
 
@@ -72,7 +86,7 @@ impl HandlerState for ComponentState {
             state: Worker {
                 component: self.grants.id.clone(),
                 limits: self.limits,
-                traps: self.traps.clone(),
+                health: self.health.clone(),
             },
         })
     }
@@ -109,7 +123,7 @@ impl WorkerExpiration for Expiration {
 pub(crate) struct Worker {
     component: String,
     limits: Limits,
-    traps: Arc<AtomicU64>,
+    health: Arc<Health>,
 }
 
 impl WorkerState for Worker {
@@ -136,8 +150,10 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {
-        if let Err(error) = result {
-            self.traps.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = result
+            && !self.health.leaving.load(Ordering::Relaxed)
+        {
+            self.health.traps.fetch_add(1, Ordering::Relaxed);
             tracing::error!(component = self.component, error = format!("{error:#}"), "instance ended");
         }
         drop(store);
