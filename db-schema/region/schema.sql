@@ -113,14 +113,17 @@ CREATE TABLE quotes (
 
 CREATE INDEX quotes_by_end ON quotes (expires_at_ms);
 
--- Every fix that a device sent, kept for audit even where it does not count.
-CREATE TABLE track_points (
+-- A ride's track: what is known of it, and the chunk that is being filled.
+CREATE TABLE tracks (
+    ride_id TEXT PRIMARY KEY,
+    progress BLOB NOT NULL,
+    tail BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Its full chunks, numbered from 0 in the order of arrival.
+CREATE TABLE track_chunks (
     ride_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    at_ms INTEGER NOT NULL,
-    lat REAL NOT NULL,
-    lon REAL NOT NULL,
-    accuracy_m REAL NOT NULL,
-    elevation_m REAL,
-    PRIMARY KEY (ride_id, seq)
+    number INTEGER NOT NULL,
+    points BLOB NOT NULL,
+    PRIMARY KEY (ride_id, number)
 ) STRICT, WITHOUT ROWID;

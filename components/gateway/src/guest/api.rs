@@ -8,7 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::bindings::petwalker::advice::health::Weather;
 use super::bindings::petwalker::identity::profiles::Position;
-use super::bindings::petwalker::tracking::routes::TrackPoint;
+use super::bindings::petwalker::tracking::routes::{Precision, Progress, Receipt, SeqRun, TrackPoint};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +137,45 @@ pub struct RatingBody {
 pub struct PointsBody {
     /// At most 1000, in any order.
     pub points: Vec<TrackPoint>,
+}
+
+/// How far a track is stored.
+#[derive(Clone, Debug, Serialize, ToSchema, SimpleObject)]
+pub struct Stored {
+    /// Points stored by this call.
+    pub stored: u32,
+    /// Points that were there already.
+    pub duplicates: u32,
+    /// Points stored in all: what a reader of the live track goes on from.
+    pub cursor: u32,
+    /// The highest number up to which every point is stored.
+    pub contiguous_seq: u32,
+    /// The highest number stored.
+    pub last_seq: u32,
+    /// Numbers below it that have not come: at most 32 runs of them.
+    pub missing: Vec<SeqRun>,
+    /// What the device should do next.
+    pub next: Precision,
+}
+
+impl Stored {
+    /// Nothing new, as far as it is stored.
+    pub fn so_far(progress: &Progress) -> Self {
+        Self {
+            stored: 0,
+            duplicates: 0,
+            cursor: progress.cursor,
+            contiguous_seq: progress.contiguous_seq,
+            last_seq: progress.last_seq,
+            missing: progress.missing.clone(),
+            next: progress.next.clone(),
+        }
+    }
+
+    /// What became of a batch.
+    pub fn of(receipt: &Receipt) -> Self {
+        Self { stored: receipt.stored, duplicates: receipt.duplicates, ..Self::so_far(&receipt.progress) }
+    }
 }
 
 /// An amount to give.

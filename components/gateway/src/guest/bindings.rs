@@ -132,7 +132,20 @@ wit_bindgen::generate!({
         "petwalker:pricing/quotes@0.1.0/cancellation-terms": [
             #[derive(async_graphql::SimpleObject)]
         ],
-        "petwalker:tracking/routes@0.1.0/receipt": [
+        "petwalker:tracking/routes@0.1.0/accuracy-class": [
+            #[derive(async_graphql::Enum)]
+            #[serde(rename_all = "snake_case")]
+        ],
+        "petwalker:tracking/routes@0.1.0/precision": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/seq-run": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/gap": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/haste": [
             #[derive(async_graphql::SimpleObject)]
         ],
         "petwalker:tracking/routes@0.1.0/pause": [

@@ -1,9 +1,22 @@
 //! The rules of routes: which fixes count, how far a walk went, and how it is written down.
 
+mod chunk;
 mod export;
+mod filter;
+mod judge;
+mod live;
+mod plane;
 mod point;
+mod precision;
+mod progress;
 mod route;
+mod seqs;
 
+pub use chunk::{BadChunk, CHUNK_POINTS, Last, decode};
 pub use export::{geojson, gpx};
+pub use judge::{Counted, Verdict};
+pub use live::Live;
 pub use point::{ACCURACY_M_MAX, BadPoint, TrackPoint};
-pub use route::{Counted, Pause, Route, Verdict, analyse};
+pub use precision::{AccuracyClass, Precision, precision};
+pub use progress::{Added, POINTS_MAX, Progress, TooMuch};
+pub use route::{Gap, Haste, Pause, Route, Step, analyse};

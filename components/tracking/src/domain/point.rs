@@ -1,6 +1,7 @@
 //! One fix of a walker's device.
 
 use petwalker_kernel::{GeoPoint, UtcMillis};
+use serde::{Deserialize, Serialize};
 
 /// The coarsest fix that is stored, metres of 68 % confidence.
 pub const ACCURACY_M_MAX: f64 = 10_000.0;
@@ -8,7 +9,7 @@ pub const ACCURACY_M_MAX: f64 = 10_000.0;
 const TIME_MS: std::ops::RangeInclusive<i64> = 946_684_800_000..=4_102_444_800_000;
 
 /// A fix, in range.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrackPoint {
     /// The device's number of the point, from 1.
     pub seq: u32,
@@ -60,6 +61,42 @@ impl TrackPoint {
         let Ok(place) = GeoPoint::new(lat, lon) else {
             return bad("place", "must be within -90 to 90 and -180 to 180 degrees");
         };
-        Ok(Self { seq, at, place, accuracy_m, elevation_m })
+        Ok(Self { seq, at, place, accuracy_m, elevation_m }.rounded())
     }
+
+    /// Seconds from `earlier` to this fix; negative when it is the earlier one.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a walk's milliseconds fit a double exactly")]
+    pub fn seconds_since(&self, earlier: &Self) -> f64 {
+        self.at.since(earlier.at).get() as f64 / 1_000.0
+    }
+
+    /// The fix as precise as it is stored: degrees to the sixth digit, metres to the first.
+    fn rounded(mut self) -> Self {
+        let round = |value: f64| (value * 10.0).round() / 10.0;
+        let place =
+            GeoPoint::new(degrees(micro_degrees(self.place.lat())), degrees(micro_degrees(self.place.lon())));
+        self.place = place.unwrap_or(self.place);
+        self.accuracy_m = round(self.accuracy_m);
+        self.elevation_m = self.elevation_m.map(round);
+        self
+    }
+}
+
+/// Degrees in millionths.
+#[expect(clippy::cast_possible_truncation, reason = "degrees on Earth")]
+pub(super) fn micro_degrees(degrees: f64) -> i64 {
+    (degrees * 1e6).round() as i64
+}
+
+/// Millionths in degrees.
+#[expect(clippy::cast_precision_loss, reason = "degrees on Earth")]
+pub(super) fn degrees(micro: i64) -> f64 {
+    micro as f64 / 1e6
+}
+
+/// Metres in tenths.
+#[expect(clippy::cast_possible_truncation, reason = "an accuracy or a height, in range")]
+pub(super) fn tenths(metres: f64) -> i64 {
+    (metres * 10.0).round() as i64
 }

@@ -1,50 +1,33 @@
 //! From fixes to a route.
 //!
-//! Fixes are put in the order of their times. One that is too coarse, or farther from the last good one than anybody
-//! moves in the time between, does not count; it stays stored. A run of fixes that the route does not come back from is
-//! taken as the better truth, and the route begins anew there. So it does after a long silence: nothing was measured in
-//! it. Small movements within the accuracy of the fixes are jitter and add no distance.
+//! The fixes that count are smoothed, each weighed by its accuracy, and the smoothed way is what is measured. While the
+//! walker stands, only the way from the beginning of the pause to its end counts: jitter does not walk.
+
+use std::ops::Range;
 
 use petwalker_kernel::{GeoPoint, Millis, UtcMillis};
 
+use super::filter::smooth;
+use super::judge::{Counted, Verdict, judge};
+use super::plane::Origin;
 use super::point::TrackPoint;
 
-/// Fixes coarser than this do not count, metres.
-const ACCURACY_COUNTED_M: f64 = 50.0;
-/// Faster than anybody moves with a dog, metres a second.
-const SPEED_MAX_M_S: f64 = 12.0;
-/// A silence after which the route begins anew.
-const SILENCE_MAX: Millis = Millis::from_mins(5);
-/// Jumps in a row after which the place jumped to is believed.
-const JUMPS_BELIEVED: usize = 3;
 /// A stretch without movement is a pause from this long.
 const PAUSE_MIN: Millis = Millis::from_secs(60);
-/// How far apart the fixes of a pause may be, metres.
-const PAUSE_RADIUS_M: f64 = 20.0;
+/// How far from where it began a pause may stray, metres.
+const PAUSE_RADIUS_M: f64 = 12.0;
+/// A silence is told as a gap from this long.
+const GAP_MIN: Millis = Millis::from_secs(90);
+/// Faster than a dog is walked, metres a second (20 km/h), and kept up for this long: the operator should look.
+const HASTE_M_S: f64 = 5.5;
+const HASTE_MIN: Millis = Millis::from_secs(20);
+/// How restless walkers are (see [`smooth`]): by the square of their speed, and never less than the second.
+const RESTLESSNESS_BY_SPEED: f64 = 0.12;
+const RESTLESSNESS_MIN: f64 = 0.01;
+/// For the first look, which finds the speeds.
+const RESTLESSNESS_FIRST: f64 = 0.03;
 /// A climb is counted in steps of at least this, metres: elevation is noisier than place.
 const CLIMB_STEP_M: f64 = 3.0;
-
-/// What became of a fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It counts.
-    Counted,
-    /// Too coarse.
-    Inaccurate,
-    /// Too far for the time.
-    Jump,
-}
-
-/// A fix with what became of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Counted {
-    /// The fix.
-    pub point: TrackPoint,
-    /// Its verdict.
-    pub verdict: Verdict,
-    /// Whether the route begins anew at it: the way to it was not measured.
-    pub begins: bool,
-}
 
 /// A stretch without movement.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,11 +40,50 @@ pub struct Pause {
     pub place: GeoPoint,
 }
 
+/// A stretch without fixes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gap {
+    /// The last fix before it.
+    pub started_at: UtcMillis,
+    /// How long.
+    pub lasted: Millis,
+    /// From the fix before to the fix after, in a straight line, metres.
+    pub straight_m: f64,
+    /// Whether the straight line counts as walked.
+    pub bridged: bool,
+}
+
+/// A stretch faster than a dog is walked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Haste {
+    /// When it began.
+    pub started_at: UtcMillis,
+    /// How long.
+    pub lasted: Millis,
+    /// How far, metres.
+    pub length_m: f64,
+}
+
+/// A counted fix with the smoothed way through it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// When.
+    pub at: UtcMillis,
+    /// The most likely place.
+    pub place: GeoPoint,
+    /// Metres above the ellipsoid, where known.
+    pub elevation_m: Option<f64>,
+    /// Whether the route begins anew here.
+    pub begins: bool,
+}
+
 /// A walk.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
     /// Every fix in the order of time.
     pub points: Vec<Counted>,
+    /// The smoothed way: a step for each fix that counts.
+    pub way: Vec<Step>,
     /// Metres walked.
     pub distance_m: f64,
     /// From the first counted fix to the last.
@@ -70,16 +92,15 @@ pub struct Route {
     pub paused: Millis,
     /// The pauses.
     pub pauses: Vec<Pause>,
+    /// Where fixes are missing.
+    pub gaps: Vec<Gap>,
+    /// Where it was too fast for a walk.
+    pub hastes: Vec<Haste>,
     /// Metres climbed, where elevations are known.
     pub ascent_m: Option<f64>,
 }
 
 impl Route {
-    /// The fixes that count, in order.
-    pub fn counted(&self) -> impl Iterator<Item = &TrackPoint> {
-        self.points.iter().filter(|p| p.verdict == Verdict::Counted).map(|p| &p.point)
-    }
-
     /// How many fixes had that verdict.
     #[must_use]
     pub fn count(&self, verdict: Verdict) -> usize {
@@ -98,59 +119,23 @@ impl Route {
 pub fn analyse(mut points: Vec<TrackPoint>) -> Route {
     points.sort_by_key(|p| (p.at, p.seq));
     let points = judge(points);
-    let mut route = Route { points, ..Route::default() };
-    mark_silences(&mut route.points);
-    let stretches = stretches(&route.points);
-    let counted: Vec<TrackPoint> = route.counted().copied().collect();
-    let (Some(first), Some(last)) = (counted.first(), counted.last()) else { return route };
-    route.elapsed = last.at.since(first.at);
-    route.distance_m = stretches.iter().map(|stretch| distance(stretch)).sum();
-    route.pauses = pauses(&counted);
-    route.paused = Millis::new(route.pauses.iter().map(|p| p.lasted.get()).sum());
-    route.ascent_m = ascent(&counted);
-    route
-}
-
-fn judge(points: Vec<TrackPoint>) -> Vec<Counted> {
-    let mut judged: Vec<Counted> = Vec::with_capacity(points.len());
-    let mut last_good: Option<TrackPoint> = None;
-    // Jumps since the last good fix that agree among themselves.
-    let mut strays: Vec<usize> = Vec::new();
-    for point in points {
-        let index = judged.len();
-        let verdict = match last_good {
-            _ if point.accuracy_m > ACCURACY_COUNTED_M => Verdict::Inaccurate,
-            Some(last) if !walkable(&last, &point) => {
-                if strays.last().is_some_and(|&s| !walkable(&judged[s].point, &point)) {
-                    strays.clear();
-                }
-                strays.push(index);
-                Verdict::Jump
-            }
-            _ => Verdict::Counted,
-        };
-        judged.push(Counted { point, verdict, begins: false });
-        if verdict == Verdict::Counted {
-            last_good = Some(point);
-            strays.clear();
-        }
-        if strays.len() >= JUMPS_BELIEVED {
-            judged[strays[0]].begins = true;
-            for stray in strays.drain(..) {
-                judged[stray].verdict = Verdict::Counted;
-            }
-            last_good = Some(point);
-        }
-    }
-    judged
-}
-
-fn mark_silences(points: &mut [Counted]) {
-    let mut last: Option<UtcMillis> = None;
-    for counted in points.iter_mut().filter(|p| p.verdict == Verdict::Counted) {
-        let silent = last.is_none_or(|at| counted.point.at.since(at) > SILENCE_MAX);
-        counted.begins |= silent;
-        last = Some(counted.point.at);
+    let way: Vec<Step> = stretches(&points).iter().flat_map(|stretch| steps(stretch)).collect();
+    let (Some(first), Some(last)) = (way.first(), way.last()) else {
+        return Route { points, ..Route::default() };
+    };
+    let elapsed = last.at.since(first.at);
+    let still = stills(&way);
+    let pauses: Vec<Pause> = still.iter().map(|run| pause(&way[run.clone()])).collect();
+    Route {
+        distance_m: distance(&way, &still),
+        elapsed,
+        paused: Millis::new(pauses.iter().map(|p| p.lasted.get()).sum()),
+        pauses,
+        gaps: gaps(&way),
+        hastes: hasty(&way).into_iter().map(|run| haste(&way[run])).collect(),
+        ascent_m: ascent(&way),
+        points,
+        way,
     }
 }
 
@@ -166,42 +151,59 @@ fn stretches(points: &[Counted]) -> Vec<Vec<TrackPoint>> {
     found
 }
 
-/// Whether one can walk from one fix to the other in the time between, the fixes' own error allowed for.
-fn walkable(from: &TrackPoint, to: &TrackPoint) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "a walk's milliseconds fit a double exactly")]
-    let seconds = to.at.since(from.at).get() as f64 / 1000.0;
-    let metres = from.place.distance_m(to.place) - from.accuracy_m - to.accuracy_m;
-    metres <= SPEED_MAX_M_S * seconds.max(0.0)
+/// The smoothed way through one stretch. The first look finds the speeds; the second lets those who hurry turn faster.
+fn steps(stretch: &[TrackPoint]) -> Vec<Step> {
+    let origin = Origin::at(&stretch[0]);
+    let fixes: Vec<_> = stretch.iter().map(|point| origin.fix(point)).collect();
+    let first_look = smooth(&fixes, &vec![RESTLESSNESS_FIRST; fixes.len()]);
+    let restlessness: Vec<f64> = first_look
+        .iter()
+        .map(|e| (RESTLESSNESS_BY_SPEED * e.speed().powi(2)).max(RESTLESSNESS_MIN))
+        .collect();
+    let estimates = smooth(&fixes, &restlessness);
+    stretch
+        .iter()
+        .zip(&estimates)
+        .enumerate()
+        .map(|(index, (point, estimate))| Step {
+            at: point.at,
+            place: origin.place(estimate.place).unwrap_or(point.place),
+            elevation_m: point.elevation_m,
+            begins: index == 0,
+        })
+        .collect()
 }
 
-/// Metres along the fixes. A fix within the error of the last one that was counted from adds nothing: while the dog
-/// sniffs, jitter does not walk.
-fn distance(points: &[TrackPoint]) -> f64 {
+/// Metres along the way; of a pause, from its beginning to its end.
+fn distance(way: &[Step], still: &[Range<usize>]) -> f64 {
     let mut total = 0.0;
-    let mut anchor = points[0];
-    for point in &points[1..] {
-        let step = anchor.place.distance_m(point.place);
-        let jitter = anchor.accuracy_m.min(point.accuracy_m).min(10.0) / 2.0;
-        if step > jitter {
-            total += step;
-            anchor = *point;
+    let mut runs = still.iter().peekable();
+    let mut index = 1;
+    while index < way.len() {
+        let from = index - 1;
+        let to = match runs.next_if(|run| run.start == from) {
+            // Where the route begins anew within a pause, the way across was not measured, and is no longer than the pause.
+            Some(run) => run.end - 1,
+            None => index,
+        };
+        if !way[to].begins {
+            total += way[from].place.distance_m(way[to].place);
         }
+        index = to + 1;
     }
-    total + anchor.place.distance_m(points[points.len() - 1].place)
+    total
 }
 
-fn pauses(points: &[TrackPoint]) -> Vec<Pause> {
+/// The runs of steps in which the walker stands; no two share a step.
+fn stills(way: &[Step]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = 0;
-    while start < points.len() {
-        let from = points[start];
+    while start < way.len() {
+        let from = &way[start];
         let length =
-            points[start..].iter().take_while(|p| p.place.distance_m(from.place) <= PAUSE_RADIUS_M).count();
-        let last = points[start + length - 1];
-        // Where the next fix comes late, the walker stood still for part of the gap at least: the last fix is the bound.
-        let lasted = last.at.since(from.at);
-        if lasted >= PAUSE_MIN {
-            found.push(Pause { started_at: from.at, lasted, place: from.place });
+            way[start..].iter().take_while(|s| s.place.distance_m(from.place) <= PAUSE_RADIUS_M).count();
+        if way[start + length - 1].at.since(from.at) >= PAUSE_MIN {
+            found.push(start..start + length);
             start += length;
         } else {
             start += 1;
@@ -210,8 +212,59 @@ fn pauses(points: &[TrackPoint]) -> Vec<Pause> {
     found
 }
 
-fn ascent(points: &[TrackPoint]) -> Option<f64> {
-    let mut heights = points.iter().filter_map(|p| p.elevation_m);
+fn pause(run: &[Step]) -> Pause {
+    // Where the next fix comes late, the walker stood still for part of the gap at least: the last fix is the bound.
+    let lasted = run[run.len() - 1].at.since(run[0].at);
+    Pause { started_at: run[0].at, lasted, place: run[0].place }
+}
+
+fn gaps(way: &[Step]) -> Vec<Gap> {
+    way.windows(2)
+        .filter(|pair| pair[1].at.since(pair[0].at) >= GAP_MIN)
+        .map(|pair| {
+            let lasted = pair[1].at.since(pair[0].at);
+            Gap {
+                started_at: pair[0].at,
+                lasted,
+                straight_m: pair[0].place.distance_m(pair[1].place),
+                bridged: !pair[1].begins,
+            }
+        })
+        .collect()
+}
+
+/// The runs of hops that are all too fast, as the steps at their ends and between; no two share a hop.
+fn hasty(way: &[Step]) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (index, pair) in way.windows(2).enumerate() {
+        let seconds = seconds(pair[1].at.since(pair[0].at));
+        if pair[1].begins || pair[0].place.distance_m(pair[1].place) <= HASTE_M_S * seconds {
+            continue;
+        }
+        match found.last_mut() {
+            Some(run) if run.end == index + 1 => run.end = index + 2,
+            _ => found.push(index..index + 2),
+        }
+    }
+    found.retain(|run| way[run.end - 1].at.since(way[run.start].at) >= HASTE_MIN);
+    found
+}
+
+fn haste(run: &[Step]) -> Haste {
+    Haste {
+        started_at: run[0].at,
+        lasted: run[run.len() - 1].at.since(run[0].at),
+        length_m: run.windows(2).map(|pair| pair[0].place.distance_m(pair[1].place)).sum(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a walk's milliseconds fit a double exactly")]
+fn seconds(span: Millis) -> f64 {
+    span.get() as f64 / 1_000.0
+}
+
+fn ascent(way: &[Step]) -> Option<f64> {
+    let mut heights = way.iter().filter_map(|s| s.elevation_m);
     let mut level = heights.next()?;
     let mut climbed = 0.0;
     for height in heights {
@@ -226,9 +279,12 @@ fn ascent(points: &[TrackPoint]) -> Option<f64> {
 }
 
 #[cfg(test)]
+mod recorded;
+
+#[cfg(test)]
 mod tests {
-    use super::{Verdict, analyse};
-    use crate::domain::TrackPoint;
+    use super::analyse;
+    use crate::domain::{TrackPoint, Verdict};
     use petwalker_kernel::{GeoPoint, UtcMillis};
     use proptest::prelude::*;
 
@@ -293,7 +349,7 @@ mod tests {
             (0..11).map(|i| point(12 + i, 1_000 + i64::from(i) * 5, 1_000.0 + f64::from(i) * 7.0, 4.0)),
         );
         let route = analyse(points);
-        assert!((route.distance_m - 140.0).abs() < 0.5, "{}", route.distance_m);
+        assert!((route.distance_m - 140.0).abs() < 1.0, "{}", route.distance_m);
         assert_eq!(route.points.iter().filter(|p| p.begins).count(), 2);
     }
 

@@ -1,27 +1,42 @@
 //! Storing points and reading routes.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use petwalker_kernel::RideId;
 use petwalker_store::{Sql, SqlError, transaction};
 
-use crate::domain::{Route, TrackPoint, analyse};
-use crate::sql;
+use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
+use crate::sql::{self, Track};
 
 /// Points of one batch.
 pub const BATCH_MAX: usize = 1_000;
-/// Points of one ride: a day at one a second.
-pub const POINTS_MAX: u32 = 86_400;
+
+/// Points of one ride, sent together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// The ride.
+    pub ride: RideId,
+    /// The points, in any order.
+    pub points: Vec<TrackPoint>,
+    /// Whether somebody is watching.
+    pub watched: bool,
+}
 
 /// What became of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Receipt {
-    /// Points that were new.
-    pub stored: u32,
+    /// What is known of the track now.
+    pub progress: Progress,
+    /// The points that were new, in the order in which they came.
+    pub fresh: Vec<TrackPoint>,
     /// Points that were there.
     pub duplicates: u32,
-    /// The highest number up to which none is missing.
-    pub contiguous_seq: u32,
-    /// The highest number stored.
-    pub last_seq: u32,
+    /// What the device should do next.
+    pub next: Precision,
 }
 
 /// Why a call was refused. Nothing was changed.
@@ -43,29 +58,89 @@ pub enum Refusal {
     Sql(#[from] SqlError),
 }
 
-/// Stores a batch, all of it or nothing.
+impl From<TooMuch> for Refusal {
+    fn from(too_much: TooMuch) -> Self {
+        Self::Invalid { field: "points".to_owned(), message: too_much.to_string() }
+    }
+}
+
+/// Stores batches in one transaction. Each is stored whole or not at all, whatever becomes of the others.
 ///
 /// # Errors
-/// When the batch is too large, the ride has too many points, or the database fails.
-pub fn append(sql: &impl Sql, ride: RideId, points: &[TrackPoint]) -> Result<Receipt, Refusal> {
-    if points.len() > BATCH_MAX {
+/// When the database fails; then nothing is stored.
+pub fn ingest(sql: &impl Sql, batches: &[Batch]) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
+    transaction(sql, |sql| {
+        let mut tracks = BTreeMap::new();
+        let mut receipts = Vec::with_capacity(batches.len());
+        for batch in batches {
+            receipts.push(match add(sql, &mut tracks, batch) {
+                Err(Refusal::Sql(error)) => return Err(error.into()),
+                outcome => outcome,
+            });
+        }
+        for (ride, (track, changed)) in tracks {
+            if changed {
+                sql::keep(sql, ride, track)?;
+            }
+        }
+        Ok(receipts)
+    })
+}
+
+/// Adds a batch to its track, which is read once however many batches it gets.
+fn add(
+    sql: &impl Sql,
+    tracks: &mut BTreeMap<RideId, (Track, bool)>,
+    batch: &Batch,
+) -> Result<Receipt, Refusal> {
+    if batch.points.len() > BATCH_MAX {
         return Err(Refusal::Invalid {
             field: "points".to_owned(),
             message: format!("may be {BATCH_MAX} in a batch"),
         });
     }
-    transaction(sql, |sql| {
-        let stored = u32::try_from(sql::insert(sql, ride, points)?).unwrap_or(u32::MAX);
-        if sql::count(sql, ride)? > POINTS_MAX {
-            return Err(Refusal::Invalid {
-                field: "points".to_owned(),
-                message: format!("may be {POINTS_MAX} for a ride"),
-            });
-        }
-        let (last_seq, contiguous_seq) = sql::reached(sql, ride)?;
-        let sent = u32::try_from(points.len()).unwrap_or(u32::MAX);
-        Ok(Receipt { stored, duplicates: sent.saturating_sub(stored), contiguous_seq, last_seq })
+    let (track, changed) = match tracks.entry(batch.ride) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => unknown.insert((sql::track(sql, batch.ride)?.unwrap_or_default(), false)),
+    };
+    let mut grown = track.clone();
+    let added = grown.progress.add(&mut grown.tail, &batch.points)?;
+    for (number, chunk) in added.full {
+        sql::keep_chunk(sql, batch.ride, number, chunk)?;
+    }
+    *changed |= !added.fresh.is_empty();
+    *track = grown;
+    let duplicates = batch.points.len() - added.fresh.len();
+    Ok(Receipt {
+        progress: track.progress.clone(),
+        fresh: added.fresh,
+        duplicates: u32::try_from(duplicates).unwrap_or(u32::MAX),
+        next: precision(track.progress.live.as_ref(), batch.watched),
     })
+}
+
+/// Stores one batch, all of it or nothing.
+///
+/// # Errors
+/// When the batch is too large, the ride has too many points, or the database fails.
+pub fn append(sql: &impl Sql, batch: Batch) -> Result<Receipt, Refusal> {
+    ingest(sql, &[batch])?.pop().unwrap_or(Err(Refusal::NotFound))
+}
+
+/// What is known of a ride's track.
+///
+/// # Errors
+/// When the database fails.
+pub fn progress(sql: &impl Sql, ride: RideId) -> Result<Progress, Refusal> {
+    Ok(sql::track(sql, ride)?.unwrap_or_default().progress)
+}
+
+/// The points of a ride after the first `cursor` ones, in the order of arrival.
+///
+/// # Errors
+/// When the database fails.
+pub fn points_after(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<TrackPoint>, Refusal> {
+    Ok(sql::points(sql, ride, cursor)?)
 }
 
 /// The route of a ride so far.
@@ -73,54 +148,5 @@ pub fn append(sql: &impl Sql, ride: RideId, points: &[TrackPoint]) -> Result<Rec
 /// # Errors
 /// When the database fails.
 pub fn route(sql: &impl Sql, ride: RideId) -> Result<Route, Refusal> {
-    Ok(analyse(sql::points(sql, ride)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Receipt, Refusal, append, route};
-    use crate::domain::TrackPoint;
-    use petwalker_kernel::{Moment, RideId, SeededEntropy, UtcMillis};
-    use petwalker_store::NativeDatabase;
-
-    const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
-
-    fn point(seq: u32) -> TrackPoint {
-        let at = UtcMillis::new(1_780_000_000_000 + i64::from(seq) * 5_000);
-        TrackPoint::new(seq, at, (-23.55, -46.63), 5.0, seq.is_multiple_of(2).then_some(760.5))
-            .expect("in range")
-    }
-
-    fn setting() -> (NativeDatabase, RideId) {
-        let mut moment = Moment { now: UtcMillis::new(0), entropy: &mut SeededEntropy(1) };
-        (NativeDatabase::in_memory(SCHEMA).expect("a database"), RideId::new(&mut moment))
-    }
-
-    #[test]
-    fn repeats_and_gaps_are_told() {
-        let (sql, ride) = setting();
-        let receipt = |seqs: &[u32]| append(&sql, ride, &seqs.iter().map(|s| point(*s)).collect::<Vec<_>>());
-        let expect = |stored, duplicates, contiguous_seq, last_seq| {
-            Ok(Receipt { stored, duplicates, contiguous_seq, last_seq })
-        };
-        assert_eq!(receipt(&[]), expect(0, 0, 0, 0));
-        assert_eq!(receipt(&[2, 1]), expect(2, 0, 2, 2));
-        assert_eq!(receipt(&[2, 5, 6]), expect(2, 1, 2, 6));
-        assert_eq!(receipt(&[4]), expect(1, 0, 2, 6));
-        assert_eq!(receipt(&[3]), expect(1, 0, 6, 6));
-        let stored: Vec<_> = route(&sql, ride).expect("a route").points.iter().map(|p| p.point).collect();
-        assert_eq!(stored, (1..=6).map(point).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_batch_is_stored_whole_or_not_at_all() {
-        let (sql, ride) = setting();
-        let too_many: Vec<_> = (1..=1_001).map(point).collect();
-        assert!(matches!(append(&sql, ride, &too_many), Err(Refusal::Invalid { .. })));
-        for statements in 0..5 {
-            sql.fail_after(statements);
-            assert!(matches!(append(&sql, ride, &[point(1)]), Err(Refusal::Sql(_))), "{statements}");
-            assert!(route(&sql, ride).expect("a route").points.is_empty(), "{statements}");
-        }
-    }
+    Ok(analyse(sql::points(sql, ride, 0)?))
 }

@@ -1,70 +1,79 @@
-//! Statements over `track_points`.
+//! Statements over `tracks` and `track_chunks`.
 
-use petwalker_kernel::{GeoPoint, RideId, UtcMillis};
+use petwalker_kernel::RideId;
 use petwalker_store::{Sql, SqlError, Value};
 
-use crate::domain::TrackPoint;
+use crate::domain::{CHUNK_POINTS, Progress, TrackPoint, decode};
 
-/// Stores points; those whose number is there already stay as they are. How many were new.
+/// A track but for its full chunks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Track {
+    /// What is known of it.
+    pub progress: Progress,
+    /// The bytes of the chunk being filled.
+    pub tail: Vec<u8>,
+}
+
+/// The track of a ride, where a point of it has come.
 ///
 /// # Errors
 /// When the database fails.
-pub fn insert(sql: &impl Sql, ride: RideId, points: &[TrackPoint]) -> Result<u64, SqlError> {
-    // One statement for the whole batch: the rows travel as a JSON text.
-    let rows: Vec<_> = points
-        .iter()
-        .map(|p| (p.seq, p.at.get(), p.place.lat(), p.place.lon(), p.accuracy_m, p.elevation_m))
-        .collect();
-    let rows = serde_json::to_string(&rows).map_err(|e| SqlError::Stored(e.to_string()))?;
+pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
+    let row = sql.first("SELECT progress, tail FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])?;
+    row.map(|row| {
+        let progress = rmp_serde::from_slice(row.blob(0)?).map_err(|e| stored(ride, &e))?;
+        Ok(Track { progress, tail: row.blob(1)?.to_vec() })
+    })
+    .transpose()
+}
+
+/// Keeps a track.
+///
+/// # Errors
+/// When the database fails.
+pub fn keep(sql: &impl Sql, ride: RideId, track: Track) -> Result<(), SqlError> {
+    let progress = rmp_serde::to_vec(&track.progress).map_err(|e| stored(ride, &e))?;
     sql.execute(
-        "INSERT OR IGNORE INTO track_points (ride_id, seq, at_ms, lat, lon, accuracy_m, elevation_m) \
-         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(?2)",
-        &[Value::display(&ride), rows.into()],
+        "INSERT INTO tracks (ride_id, progress, tail) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail",
+        &[Value::display(&ride), Value::Blob(progress), Value::Blob(track.tail)],
     )
+    .map(drop)
 }
 
-/// All points of a ride.
+/// Keeps a full chunk.
 ///
 /// # Errors
 /// When the database fails.
-pub fn points(sql: &impl Sql, ride: RideId) -> Result<Vec<TrackPoint>, SqlError> {
+pub fn keep_chunk(sql: &impl Sql, ride: RideId, number: u32, points: Vec<u8>) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO track_chunks (ride_id, number, points) VALUES (?1, ?2, ?3)",
+        &[Value::display(&ride), Value::Integer(number.into()), Value::Blob(points)],
+    )
+    .map(drop)
+}
+
+/// The points of a ride after the first `cursor` ones, in the order of arrival.
+///
+/// # Errors
+/// When the database fails.
+pub fn points(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<TrackPoint>, SqlError> {
+    // One statement, so that a chunk that fills meanwhile is neither missed nor read twice.
     let rows = sql.query(
-        "SELECT seq, at_ms, lat, lon, accuracy_m, elevation_m FROM track_points WHERE ride_id = ?1 ORDER BY seq",
-        &[Value::display(&ride)],
+        "SELECT points, number AS place FROM track_chunks WHERE ride_id = ?1 AND number >= ?2 \
+         UNION ALL SELECT tail, 1000000 FROM tracks WHERE ride_id = ?1 \
+         AND ?2 <= (SELECT count(*) FROM track_chunks WHERE ride_id = ?1) ORDER BY place",
+        &[Value::display(&ride), Value::Integer((cursor / CHUNK_POINTS).into())],
     )?;
-    rows.iter()
-        .map(|row| {
-            Ok(TrackPoint {
-                seq: row.uint(0)?,
-                at: UtcMillis::new(row.int(1)?),
-                place: GeoPoint::new(row.real(2)?, row.real(3)?)
-                    .map_err(|e| SqlError::Stored(e.to_string()))?,
-                accuracy_m: row.real(4)?,
-                elevation_m: if row.0.get(5) == Some(&Value::Null) { None } else { Some(row.real(5)?) },
-            })
-        })
-        .collect()
+    let mut points = Vec::new();
+    for row in rows {
+        points.extend(decode(row.blob(0)?).map_err(|e| stored(ride, &e))?);
+    }
+    // Chunks before the cursor were left out whole.
+    let passed = (cursor % CHUNK_POINTS) as usize;
+    Ok(points.split_off(passed.min(points.len())))
 }
 
-/// How many points of a ride are stored.
-///
-/// # Errors
-/// When the database fails.
-pub fn count(sql: &impl Sql, ride: RideId) -> Result<u32, SqlError> {
-    let row = sql.first("SELECT count(*) FROM track_points WHERE ride_id = ?1", &[Value::display(&ride)])?;
-    row.map_or(Ok(0), |row| row.uint(0))
-}
-
-/// The highest number stored, and the highest up to which none is missing.
-///
-/// # Errors
-/// When the database fails.
-pub fn reached(sql: &impl Sql, ride: RideId) -> Result<(u32, u32), SqlError> {
-    // Without a gap, the n-th point in order is numbered n; the first one that is not comes after the contiguous part.
-    let row = sql.first(
-        "SELECT ifnull(max(seq), 0), ifnull(min(CASE WHEN seq <> n THEN n - 1 END), count(*)) FROM \
-         (SELECT seq, row_number() OVER (ORDER BY seq) AS n FROM track_points WHERE ride_id = ?1)",
-        &[Value::display(&ride)],
-    )?;
-    row.map_or(Ok((0, 0)), |row| Ok((row.uint(0)?, row.uint(1)?)))
+fn stored(ride: RideId, error: &dyn std::error::Error) -> SqlError {
+    SqlError::Stored(format!("track of ride {ride}: {error}"))
 }

@@ -18,8 +18,6 @@ pub(super) struct Fix {
 }
 
 const EARTH_RADIUS_M: f64 = 6_371_008.8;
-/// A hop faster than this is a fault of the recording, metres a second.
-const SPEED_MAX_M_S: f64 = 12.0;
 
 /// Reads a GPX file's track points.
 pub(super) fn read_gpx(text: &str) -> anyhow::Result<Vec<Fix>> {
@@ -83,16 +81,10 @@ pub(super) fn shift(fixes: &[Fix], start: (f64, f64), end_ms: i64) -> Vec<Fix> {
         .collect()
 }
 
-/// The trace's own length in two dimensions: every hop within its segments, but for those no one can make.
-#[expect(clippy::cast_precision_loss, reason = "a walk's milliseconds fit a double exactly")]
+/// The trace's own length in two dimensions: every hop within its segments.
 pub(super) fn length_m(fixes: &[Fix]) -> f64 {
-    fixes
-        .windows(2)
-        .filter(|pair| pair[0].segment == pair[1].segment)
-        .map(|pair| (distance_m(&pair[0], &pair[1]), (pair[1].at_ms - pair[0].at_ms) as f64 / 1_000.0))
-        .filter(|(metres, seconds)| *metres <= SPEED_MAX_M_S * seconds)
-        .map(|(metres, _)| metres)
-        .sum()
+    let hops = fixes.windows(2).filter(|pair| pair[0].segment == pair[1].segment);
+    hops.map(|pair| distance_m(&pair[0], &pair[1])).sum()
 }
 
 fn distance_m(a: &Fix, b: &Fix) -> f64 {

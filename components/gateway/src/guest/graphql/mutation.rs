@@ -5,7 +5,7 @@ use async_graphql::{Context, Object, Result};
 use super::{Asker, refused};
 use crate::guest::api::{
     CartBody, IncidentBody, LogIn, PaymentMethodBody, PinBody, PointsBody, QuoteBody, RatingBody,
-    RefreshToken, RefundBody, RideBody, TipBody,
+    RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -15,7 +15,6 @@ use crate::guest::bindings::petwalker::identity::profiles::{
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product, ProductDetails};
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
-use crate::guest::bindings::petwalker::tracking::routes::Receipt;
 use crate::guest::{extract, local, ops};
 
 /// What can be done.
@@ -182,8 +181,8 @@ impl Mutation {
     }
 
     /// Stores points of a walk.
-    async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Receipt> {
-        ops::tracks::append(&call(ctx, None)?.caller, &ride_id, &input).map_err(refused)
+    async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Stored> {
+        ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)
     }
 
     /// Adds a tip.

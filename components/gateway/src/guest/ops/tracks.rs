@@ -1,14 +1,14 @@
 //! Routes of rides.
 
 use super::Outcome;
-use crate::guest::api::PointsBody;
+use crate::guest::api::{PointsBody, Stored};
 use crate::guest::bindings::petwalker::identity::accounts::Caller;
 use crate::guest::bindings::petwalker::matching::rides::{self, RideState};
-use crate::guest::bindings::petwalker::tracking::routes::{self, Receipt, RouteSummary};
+use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, RouteSummary};
 use crate::guest::problem::Problem;
 
 /// Stores points of a walk that is under way, sent by its walker.
-pub fn append(caller: &Caller, id: &str, body: &PointsBody) -> Outcome<Receipt> {
+pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
     let ride = rides::get(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
@@ -16,7 +16,10 @@ pub fn append(caller: &Caller, id: &str, body: &PointsBody) -> Outcome<Receipt> 
     if !matches!(ride.state, RideState::Started | RideState::Paused) {
         return Err(Problem::new("not-active", "points are taken while the walk is under way"));
     }
-    Ok(routes::append(id, &body.points)?)
+    let batch = Batch { ride_id: id.to_owned(), points: body.points, watched: false };
+    let receipt = routes::ingest(&[batch])?.pop();
+    let receipt = receipt.ok_or_else(|| Problem::new("internal", "a batch got no answer"))?;
+    Ok(Stored::of(&receipt?))
 }
 
 /// That the caller may see the ride, and so its route.

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 
 use super::{Json, Problems};
-use crate::guest::api::PointsBody;
-use crate::guest::bindings::petwalker::tracking::routes::{Receipt, RouteSummary};
+use crate::guest::api::{PointsBody, Stored};
+use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
 use crate::guest::extract::{Auth, Call};
 use crate::guest::ops;
 use crate::guest::problem::Problem;
@@ -15,9 +15,9 @@ use crate::guest::problem::Problem;
 #[utoipa::path(post, path = "/v1/rides/{id}/points", tag = "tracking", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride")),
     request_body(content((PointsBody = "application/json"), (PointsBody = "application/msgpack"))),
-    responses((status = 200, body = Receipt), Problems))]
-pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Json<Receipt>, Problem> {
-    ops::tracks::append(&call.context.caller, &id, &call.body).map(Json)
+    responses((status = 200, body = Stored), Problems))]
+pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Json<Stored>, Problem> {
+    ops::tracks::append(&call.context.caller, &id, call.body).map(Json)
 }
 
 /// The route in figures.

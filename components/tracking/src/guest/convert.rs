@@ -1,0 +1,129 @@
+//! Between the records of WIT and the domain.
+
+use petwalker_kernel::{GeoPoint, UtcMillis};
+
+use super::bindings::exports::petwalker::tracking::routes as wit;
+use crate::domain::{self, AccuracyClass, Live, Route, TrackPoint, Verdict};
+use crate::service::{Batch, Receipt, Refusal};
+
+/// Runs of missing numbers that are told at once.
+const MISSING_TOLD: usize = 32;
+
+pub(super) fn batch(batch: &wit::Batch) -> Result<Batch, Refusal> {
+    let points = batch.points.iter().enumerate().map(point_in).collect::<Result<_, _>>()?;
+    Ok(Batch { ride: super::ride(&batch.ride_id)?, points, watched: batch.watched })
+}
+
+fn point_in((index, p): (usize, &wit::TrackPoint)) -> Result<TrackPoint, Refusal> {
+    TrackPoint::new(
+        p.seq,
+        UtcMillis::new(p.at.epoch_ms),
+        (p.place.lat, p.place.lon),
+        p.accuracy_m.into(),
+        p.elevation_m.map(f64::from),
+    )
+    .map_err(|bad| Refusal::Invalid {
+        field: format!("points[{index}].{}", bad.field),
+        message: bad.message.to_owned(),
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "metres to the tenth, as the device gave them")]
+pub(super) fn point_out(p: &TrackPoint) -> wit::TrackPoint {
+    wit::TrackPoint {
+        seq: p.seq,
+        at: instant(p.at),
+        place: position(p.place),
+        accuracy_m: p.accuracy_m as f32,
+        elevation_m: p.elevation_m.map(|e| e as f32),
+    }
+}
+
+pub(super) fn receipt(receipt: Receipt, watched: bool) -> wit::Receipt {
+    wit::Receipt {
+        stored: count(receipt.fresh.len()),
+        duplicates: receipt.duplicates,
+        progress: progress(&receipt.progress, receipt.next),
+        fresh: if watched { receipt.fresh.iter().map(point_out).collect() } else { Vec::new() },
+    }
+}
+
+pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> wit::Progress {
+    let missing = progress.seqs.missing().take(MISSING_TOLD);
+    wit::Progress {
+        cursor: progress.count,
+        contiguous_seq: progress.seqs.contiguous(),
+        last_seq: progress.seqs.highest(),
+        missing: missing.map(|(first, last)| wit::SeqRun { first, last }).collect(),
+        live: progress.live.as_ref().map(live),
+        next: wit::Precision {
+            interval_ms: u32::try_from(next.interval.get()).unwrap_or(u32::MAX),
+            accuracy: match next.accuracy {
+                AccuracyClass::High => wit::AccuracyClass::High,
+                AccuracyClass::Balanced => wit::AccuracyClass::Balanced,
+            },
+        },
+    }
+}
+
+fn live(live: &Live) -> wit::LiveFigures {
+    wit::LiveFigures {
+        distance_m: live.distance_m(),
+        speed_m_s: live.speed_m_s(),
+        still_ms: live.still().unsigned(),
+        at: instant(live.at()),
+        place: position(live.place()),
+    }
+}
+
+pub(super) fn summary(route: &Route) -> wit::RouteSummary {
+    wit::RouteSummary {
+        distance_m: route.distance_m,
+        elapsed_ms: route.elapsed.unsigned(),
+        moving_ms: route.moving().unsigned(),
+        pauses: route
+            .pauses
+            .iter()
+            .map(|p| wit::Pause {
+                started_at: instant(p.started_at),
+                duration_ms: p.lasted.unsigned(),
+                place: position(p.place),
+            })
+            .collect(),
+        gaps: route
+            .gaps
+            .iter()
+            .map(|g| wit::Gap {
+                started_at: instant(g.started_at),
+                duration_ms: g.lasted.unsigned(),
+                straight_m: g.straight_m,
+                bridged: g.bridged,
+            })
+            .collect(),
+        hastes: route
+            .hastes
+            .iter()
+            .map(|h| wit::Haste {
+                started_at: instant(h.started_at),
+                duration_ms: h.lasted.unsigned(),
+                length_m: h.length_m,
+            })
+            .collect(),
+        points: count(route.points.len()),
+        inaccurate: count(route.count(Verdict::Inaccurate)),
+        jumps: count(route.count(Verdict::Jump)),
+        ascent_m: route.ascent_m,
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+const fn instant(at: UtcMillis) -> wit::Instant {
+    wit::Instant { epoch_ms: at.get() }
+}
+
+const fn position(place: GeoPoint) -> wit::Position {
+    wit::Position { lat: place.lat(), lon: place.lon() }
+}

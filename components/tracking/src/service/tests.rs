@@ -1,0 +1,90 @@
+//! The service on a real database: every point is stored once, told apart, and found again from any cursor.
+
+use petwalker_kernel::{Moment, RideId, SeededEntropy, UtcMillis};
+use petwalker_store::NativeDatabase;
+
+use super::{Batch, Refusal, append, ingest, points_after, route};
+use crate::domain::TrackPoint;
+
+const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
+
+fn point(seq: u32) -> TrackPoint {
+    let at = UtcMillis::new(1_780_000_000_000 + i64::from(seq) * 5_000);
+    TrackPoint::new(seq, at, (-23.55, -46.63), 5.0, seq.is_multiple_of(2).then_some(760.5)).expect("in range")
+}
+
+fn setting() -> (NativeDatabase, [RideId; 2]) {
+    let mut moment = Moment { now: UtcMillis::new(0), entropy: &mut SeededEntropy(1) };
+    let rides = [RideId::new(&mut moment), RideId::new(&mut moment)];
+    (NativeDatabase::in_memory(SCHEMA).expect("a database"), rides)
+}
+
+fn batch(ride: RideId, seqs: impl IntoIterator<Item = u32>) -> Batch {
+    Batch { ride, points: seqs.into_iter().map(point).collect(), watched: false }
+}
+
+fn seqs(points: &[TrackPoint]) -> Vec<u32> {
+    points.iter().map(|p| p.seq).collect()
+}
+
+#[test]
+fn repeats_and_gaps_are_told() {
+    let (sql, [ride, _]) = setting();
+    for (sent, fresh, duplicates, contiguous, last) in [
+        (vec![], vec![], 0, 0, 0),
+        (vec![2, 1], vec![2, 1], 0, 2, 2),
+        (vec![2, 5, 6], vec![5, 6], 1, 2, 6),
+        (vec![4], vec![4], 0, 2, 6),
+        (vec![3, 3], vec![3], 1, 6, 6),
+    ] {
+        let receipt = append(&sql, batch(ride, sent.clone())).expect("stored");
+        let seen = &receipt.progress.seqs;
+        assert_eq!(
+            (seqs(&receipt.fresh), receipt.duplicates, seen.contiguous(), seen.highest()),
+            (fresh, duplicates, contiguous, last),
+            "{sent:?}"
+        );
+    }
+    let stored: Vec<_> = route(&sql, ride).expect("a route").points.iter().map(|p| p.point).collect();
+    assert_eq!(stored, (1..=6).map(point).collect::<Vec<_>>());
+}
+
+#[test]
+fn any_cursor_reads_what_came_after_it() {
+    let (sql, [ride, other]) = setting();
+    append(&sql, batch(other, 1..=3)).expect("stored");
+    for start in (1..=300).step_by(7) {
+        append(&sql, batch(ride, (start..start + 7).rev())).expect("stored");
+    }
+    let all = points_after(&sql, ride, 0).expect("read");
+    assert_eq!(seqs(&all[..8]), [7, 6, 5, 4, 3, 2, 1, 14]);
+    assert_eq!(all.len(), 301);
+    for cursor in [1, 127, 128, 129, 255, 256, 257, 300, 301, 302, 1_000] {
+        let after = points_after(&sql, ride, cursor).expect("read");
+        assert_eq!(after, all[(cursor as usize).min(301)..], "after {cursor}");
+    }
+}
+
+#[test]
+fn one_batch_of_many_is_refused_alone() {
+    let (sql, [ride, other]) = setting();
+    let batches = [batch(ride, 1..=2), batch(ride, 1..=1_001), batch(other, 1..=1), batch(ride, 2..=3)];
+    let receipts = ingest(&sql, &batches).expect("stored");
+    assert!(matches!(receipts[1], Err(Refusal::Invalid { .. })), "{:?}", receipts[1]);
+    let stored = |index: usize| seqs(&receipts[index].as_ref().expect("stored").fresh);
+    assert_eq!([stored(0), stored(2), stored(3)], [vec![1, 2], vec![1], vec![3]]);
+    assert_eq!(points_after(&sql, ride, 0).expect("read").len(), 3);
+}
+
+#[test]
+fn what_fails_is_not_stored_by_half() {
+    let (sql, [ride, _]) = setting();
+    append(&sql, batch(ride, 1..=100)).expect("stored");
+    for statements in 0..5 {
+        sql.fail_after(statements);
+        let outcome = append(&sql, batch(ride, 101..=200));
+        assert!(matches!(outcome, Err(Refusal::Sql(_))), "{statements}");
+        assert_eq!(points_after(&sql, ride, 0).expect("read").len(), 100, "{statements}");
+    }
+    assert_eq!(append(&sql, batch(ride, 101..=200)).expect("stored").progress.count, 200);
+}
