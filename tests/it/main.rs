@@ -7,6 +7,7 @@ mod crash;
 mod fuzz;
 mod graphql;
 mod limits;
+mod live;
 mod rides;
 mod schema;
 mod starting;

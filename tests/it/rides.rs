@@ -17,13 +17,13 @@ async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> 
     }
 }
 
-async fn act(client: &Client, ride: &Value, step: &str, body: &Value) -> petwalker_tests::Answer {
+pub async fn act(client: &Client, ride: &Value, step: &str, body: &Value) -> petwalker_tests::Answer {
     let id = ride["id"].as_str().expect("an id");
     client.post(&format!("/v1/rides/{id}/{step}"), body).await
 }
 
 /// A ride accepted near a place of its own, with its tutor and walker.
-async fn accepted(lat: f64, lon: f64) -> (Client, Client, Value) {
+pub async fn accepted(lat: f64, lon: f64) -> (Client, Client, Value) {
     let client = shared().client();
     let walker = client.walker_at(lat, lon).await;
     let (tutor, pet) = client.tutor_with_pet().await;

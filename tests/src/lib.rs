@@ -1,5 +1,7 @@
 //! A node for tests: real components, real databases in a folder of its own, real sockets.
 
+mod socket;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
@@ -10,6 +12,8 @@ use edge_runtime::Manifest;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+
+pub use socket::Socket;
 
 /// The workspace's folder.
 #[must_use]
@@ -120,6 +124,11 @@ impl TestNode {
 pub fn shared() -> &'static TestNode {
     static SHARED: OnceLock<(Runtime, TestNode)> = OnceLock::new();
     let (_, node) = SHARED.get_or_init(|| {
+        // PETWALKER_LOG=debug shows what the node logs meanwhile.
+        if let Ok(filter) = std::env::var("PETWALKER_LOG") {
+            let log = edge_node::config::Log { filter, ..Default::default() };
+            edge_node::telemetry::start_log(&log).expect("logs");
+        }
         let runtime = Runtime::new().expect("a runtime");
         // From a thread of its own: a test's own runtime must not be blocked on another.
         let node = std::thread::scope(|scope| {

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use edge_runtime::{App, Body, full_body};
 use edge_streams::{Deliver, DeliverError};
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::sockets::Hub;
 
 /// The header that carries the secret by which a component knows the host.
 pub const INTERNAL_HEADER: HeaderName = HeaderName::from_static("edge-internal");
@@ -41,6 +45,14 @@ pub enum InternalError {
     /// The answer broke off.
     #[error("the answer of {0} broke off")]
     Body(String),
+    /// The answer is not what was asked for.
+    #[error("{path} answered what cannot be read: {reason}")]
+    Answer {
+        /// The path.
+        path: String,
+        /// What was expected.
+        reason: String,
+    },
 }
 
 impl Internal {
@@ -54,11 +66,11 @@ impl Internal {
         Ok(Self { app, secret, prefix: prefix.trim_end_matches('/').to_owned() })
     }
 
-    /// Posts `body` to a path under the prefix and returns the answer's body.
+    /// Posts `body` to a path under the prefix and returns the answer, whatever its status.
     ///
     /// # Errors
-    /// When no component answers, or not with success.
-    pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<Vec<u8>, InternalError> {
+    /// When no component answers, or its answer breaks off.
+    pub async fn send(&self, path: &str, body: Vec<u8>) -> Result<Response<Bytes>, InternalError> {
         let path = format!("{}/{path}", self.prefix);
         let request: Request<Body> = Request::builder()
             .method(Method::POST)
@@ -66,15 +78,39 @@ impl Internal {
             .header(INTERNAL_HEADER, &self.secret)
             .header(http::header::CONTENT_TYPE, "application/msgpack")
             .body(full_body(body))?;
-        let response = self.app.call(request).await?;
+        let (parts, body) = self.app.call(request).await?.into_parts();
+        let bytes = body.collect().await.map_err(|_| InternalError::Body(path))?.to_bytes();
+        Ok(Response::from_parts(parts, bytes))
+    }
+
+    /// The same, where anything but success is an error.
+    ///
+    /// # Errors
+    /// When no component answers, or not with success.
+    pub async fn post(&self, path: &str, body: Vec<u8>) -> Result<Bytes, InternalError> {
+        let response = self.send(path, body).await?;
         let status = response.status();
-        let bytes =
-            response.into_body().collect().await.map_err(|_| InternalError::Body(path.clone()))?.to_bytes();
+        let bytes = response.into_body();
         if !status.is_success() {
             let body = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
-            return Err(InternalError::Status { path, status: status.as_u16(), body });
+            return Err(InternalError::Status { path: path.to_owned(), status: status.as_u16(), body });
         }
-        Ok(bytes.into())
+        Ok(bytes)
+    }
+
+    /// The same in MessagePack, question and answer.
+    ///
+    /// # Errors
+    /// As [`Internal::post`], and when the answer cannot be read.
+    pub async fn ask<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: &Q,
+    ) -> Result<A, InternalError> {
+        let unreadable = |reason: String| InternalError::Answer { path: path.to_owned(), reason };
+        let body = rmp_serde::to_vec_named(question).map_err(|e| unreadable(e.to_string()))?;
+        let answer = self.post(path, body).await?;
+        rmp_serde::from_slice(&answer).map_err(|e| unreadable(e.to_string()))
     }
 }
 
@@ -88,17 +124,25 @@ struct Batch {
 #[derive(Deserialize)]
 struct Reached {
     reached: u64,
+    /// What the events changed, for those who watch it.
+    #[serde(default)]
+    changed: Vec<String>,
 }
 
 /// Hands events to the component that takes them at `events`.
-pub struct EventRoute(pub Internal);
+pub struct EventRoute {
+    /// The way to the component.
+    pub internal: Internal,
+    /// Those who watch what events change.
+    pub hub: Arc<Hub>,
+}
 
 impl Deliver for EventRoute {
     async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
         let batch = Batch { records: records.into_iter().map(serde_bytes::ByteBuf::from).collect() };
-        let body = rmp_serde::to_vec_named(&batch).map_err(|e| DeliverError(e.to_string()))?;
-        let answer = self.0.post("events", body).await.map_err(|e| DeliverError(e.to_string()))?;
-        let reached: Reached = rmp_serde::from_slice(&answer).map_err(|e| DeliverError(e.to_string()))?;
-        Ok(reached.reached)
+        let answer: Reached =
+            self.internal.ask("events", &batch).await.map_err(|e| DeliverError(e.to_string()))?;
+        answer.changed.iter().for_each(|key| self.hub.changed(key));
+        Ok(answer.reached)
     }
 }

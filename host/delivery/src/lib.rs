@@ -9,8 +9,10 @@ pub mod internal;
 mod problem;
 pub mod public;
 pub mod server;
+pub mod sockets;
 pub mod tls;
 
 pub use internal::Internal;
 pub use public::{Public, PublicLimits};
 pub use server::{ListenError, Listener};
+pub use sockets::{Hub, SocketOptions, Sockets};

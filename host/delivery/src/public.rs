@@ -11,6 +11,10 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
 use crate::problem::{of_call, problem};
+use crate::sockets::Sockets;
+
+/// The header by which a component says what a request changed, for those who watch it.
+const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
 
 /// Limits on what a client may send.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,7 @@ pub struct Public {
     internal_prefix: String,
     /// A header that only the host itself may set.
     internal_header: http::HeaderName,
+    sockets: Option<Arc<Sockets>>,
     scheme: Scheme,
     figures: Figures,
 }
@@ -60,10 +65,11 @@ impl Public {
         limits: PublicLimits,
         internal_prefix: String,
         internal_header: http::HeaderName,
+        sockets: Option<Arc<Sockets>>,
         tls: bool,
     ) -> Self {
         let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, limits, internal_prefix, internal_header, scheme, figures: Figures::new() }
+        Self { app, limits, internal_prefix, internal_header, sockets, scheme, figures: Figures::new() }
     }
 
     /// Answers one request, and logs it.
@@ -95,13 +101,29 @@ impl Public {
             let detail = format!("a request body may have {} bytes", self.limits.body_bytes_max);
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
+        if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
+            return sockets.clone().accept(request).await;
+        }
         match self.prepare(request, peer) {
-            Ok(request) => self.app.call(request).await.unwrap_or_else(|error| {
-                tracing::error!(error = %error, "no answer from the component");
-                of_call(&error)
-            }),
+            Ok(request) => match self.app.call(request).await {
+                Ok(response) => self.note_change(response),
+                Err(error) => {
+                    tracing::error!(error = %error, "no answer from the component");
+                    of_call(&error)
+                }
+            },
             Err(detail) => problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         }
+    }
+
+    /// Takes out of an answer what the request changed, and tells those who watch it.
+    fn note_change(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Some(key) = response.headers_mut().remove(CHANGED_HEADER)
+            && let (Some(sockets), Ok(key)) = (&self.sockets, key.to_str())
+        {
+            sockets.changed(key);
+        }
+        response
     }
 
     /// Makes the URI absolute, notes the client's address, and bounds the body.

@@ -11,7 +11,7 @@ use edge_data::migrate;
 use edge_data::{LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
-use edge_delivery::{Internal, Listener, Public, PublicLimits};
+use edge_delivery::{Hub, Internal, Listener, Public, PublicLimits, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest};
 use edge_streams::{EmbeddedStream, Relay, RelayStatus};
 use tokio::sync::watch;
@@ -30,6 +30,8 @@ pub struct Node {
     app: Arc<App>,
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
+    sockets: Option<Arc<Sockets>>,
+    grace: Duration,
     tasks: Vec<JoinHandle<()>>,
     listeners: Vec<JoinHandle<()>>,
 }
@@ -121,23 +123,28 @@ impl Node {
         let internal = Internal::new(app.clone(), &config.internal.prefix, &secret)?;
 
         let (stop, stopped) = watch::channel(false);
+        let hub = Arc::new(Hub::default());
         let mut tasks = Vec::new();
         let mut relay_status = None;
         if let Some(database) = storage.local(&config.internal.events_database) {
-            let relay = Relay::new(EmbeddedStream::open(database).await?, EventRoute(internal.clone()));
+            let route = EventRoute { internal: internal.clone(), hub: hub.clone() };
+            let relay = Relay::new(EmbeddedStream::open(database).await?, route);
             relay_status = Some(relay.status());
             tasks.push(tokio::spawn(relay.run(stopped.clone())));
         }
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
-            tasks.push(tokio::spawn(tick(internal, interval, stopped.clone())));
+            tasks.push(tokio::spawn(tick(internal.clone(), interval, stopped.clone())));
         }
-        Self::listen(config, app, stop, stopped, tasks, relay_status).await
+        let sockets = config.sockets.options();
+        let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
+        Self::listen(config, app, sockets, stop, stopped, tasks, relay_status).await
     }
 
     async fn listen(
         config: &Config,
         app: Arc<App>,
+        sockets: Option<Arc<Sockets>>,
         stop: watch::Sender<bool>,
         stopped: watch::Receiver<bool>,
         tasks: Vec<JoinHandle<()>>,
@@ -154,6 +161,7 @@ impl Node {
             PublicLimits { body_bytes_max: config.limits.body_kib << 10 },
             config.internal.prefix.clone(),
             INTERNAL_HEADER,
+            sockets.clone(),
             tls.is_some(),
         ));
         let ready = Arc::new(AtomicBool::new(true));
@@ -179,7 +187,17 @@ impl Node {
             grace,
         );
         let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
-        Ok(Self { public: public_address, admin: admin_address, app, stop, ready, tasks, listeners })
+        Ok(Self {
+            public: public_address,
+            admin: admin_address,
+            app,
+            stop,
+            ready,
+            sockets,
+            grace,
+            tasks,
+            listeners,
+        })
     }
 
     /// Where clients come in.
@@ -204,6 +222,11 @@ impl Node {
     pub async fn stop(self) {
         self.ready.store(false, Ordering::Relaxed);
         self.stop.send_replace(true);
+        if let Some(sockets) = &self.sockets
+            && tokio::time::timeout(self.grace, sockets.ended()).await.is_err()
+        {
+            tracing::warn!("sockets were still open at the end of the grace period");
+        }
         for task in self.listeners.into_iter().chain(self.tasks) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the node failed");

@@ -56,7 +56,9 @@ impl Pattern {
         Ok(Self { segments, wildcard, raw: raw.to_owned() })
     }
 
-    fn matches(&self, path: &str) -> Option<Match> {
+    /// What a path matches, if it does.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> Option<Match> {
         let mut rest = path.strip_prefix('/').unwrap_or(path);
         let mut parameters = Vec::new();
         for segment in &self.segments {

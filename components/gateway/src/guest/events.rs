@@ -21,7 +21,10 @@ const VARIABLE: &str = "internal_secret";
 
 #[derive(Serialize)]
 struct Reached {
+    /// How far the consumers are.
     reached: u64,
+    /// What the events changed: those who watch it are told.
+    changed: Vec<String>,
 }
 
 /// What an invoice must know of an event; other fields are passed over.
@@ -36,7 +39,7 @@ struct Facts {
 }
 
 /// That the node itself is asking. To everybody else the path does not exist.
-async fn only_the_node(headers: &HeaderMap) -> Outcome<()> {
+pub(super) async fn only_the_node(headers: &HeaderMap) -> Outcome<()> {
     let secret = spin_sdk::variables::get(VARIABLE).await.unwrap_or_default();
     let given = headers.get(HEADER).map(http::HeaderValue::as_bytes).unwrap_or_default();
     let known: bool = given.ct_eq(secret.as_bytes()).into();
@@ -55,11 +58,13 @@ pub async fn consume(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     let mut reached = invoices::offset(stream.clone()).await?;
     // Events without a bill wait for the next one with, or for the end: one transaction for all of them.
     let mut waiting = None;
+    let mut changed = Vec::new();
     for record in &batch.records {
         let envelope = Envelope::decode(record).map_err(|e| Problem::new("malformed", e.to_string()))?;
         if envelope.seq <= reached {
             continue;
         }
+        changed.push(envelope.stream_id.clone());
         let first = waiting.take().map_or(envelope.seq, |(first, _)| first);
         match bill(&envelope)? {
             Some(bill) => {
@@ -74,8 +79,8 @@ pub async fn consume(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         invoices::consume(EventRun { stream, first, last }, None).await?;
         reached = last;
     }
-    let answer =
-        rmp_serde::to_vec_named(&Reached { reached }).map_err(|e| Problem::new("internal", e.to_string()))?;
+    let answer = rmp_serde::to_vec_named(&Reached { reached, changed })
+        .map_err(|e| Problem::new("internal", e.to_string()))?;
     Ok(answer.into_response())
 }
 

@@ -46,15 +46,15 @@ pub struct Open<T> {
 /// Whether identity, which lives and ends with this instance, has its keys.
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
+/// The access token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Who a request's token belongs to.
 pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token else {
+    let Some(token) = bearer(headers) else {
         return Err(Problem::new("unauthenticated", "send the header Authorization: Bearer <access token>"));
     };
     if !PREPARED.load(Ordering::Relaxed) {

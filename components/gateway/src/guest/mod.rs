@@ -12,11 +12,15 @@ mod ops;
 mod problem;
 mod rest;
 mod router;
+mod sockets;
 
 use http_body_util::BodyExt as _;
 use send_wrapper::SendWrapper;
 use spin_sdk::wasip3::exports::http::handler::Guest;
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+
+/// The header by which the node learns what a request changed, so that it tells those who watch it. The node takes it away.
+const CHANGED: &str = "edge-changed";
 
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.

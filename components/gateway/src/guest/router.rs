@@ -11,7 +11,7 @@ use http::{HeaderMap, Request};
 use tower_service::Service as _;
 
 use super::problem::Problem;
-use super::{cors, events, graphql, local, openapi, rest};
+use super::{cors, events, graphql, local, openapi, rest, sockets};
 
 /// Answers a request whose body was read.
 pub async fn answer(request: Request<Bytes>) -> Response {
@@ -42,6 +42,9 @@ fn router() -> Router {
         .route("/v1/hello", get(rest::hello))
         .route("/internal/events", post(internal_events))
         .route("/internal/tick", post(internal_tick))
+        .route("/internal/sockets", post(open_socket))
+        .route("/internal/track", post(take_frames))
+        .route("/internal/live", post(read_live))
         .fallback(|| async { Problem::new("not-found", "nothing answers at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new("method-not-allowed", "the path exists and does not take this method")
@@ -108,4 +111,16 @@ async fn internal_events(headers: HeaderMap, body: Bytes) -> Response {
 
 async fn internal_tick(headers: HeaderMap) -> Response {
     local(events::tick(&headers)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn open_socket(headers: HeaderMap, body: Bytes) -> Response {
+    local(sockets::open(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn take_frames(headers: HeaderMap, body: Bytes) -> Response {
+    local(sockets::take(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn read_live(headers: HeaderMap, body: Bytes) -> Response {
+    local(sockets::read(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
 }

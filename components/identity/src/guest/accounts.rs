@@ -4,7 +4,7 @@ use petwalker_store::{Ambient, Command as StoreCommand};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Refusal, SessionTokens, SignUpRequest,
+    Account, Caller, Command, Guest, Instant, Refusal, SessionTokens, SignUpRequest,
 };
 use super::{convert, global, keys};
 use crate::domain::email_key;
@@ -53,6 +53,11 @@ impl Guest for Component {
     fn authenticate(access_token: String) -> Result<Caller, Refusal> {
         let claims = keys::verify(&access_token, Ambient::now())?;
         Ok(convert::caller_to_wit(claims))
+    }
+
+    fn access_ends_at(access_token: String) -> Result<Instant, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now())?;
+        Ok(Instant { epoch_ms: claims.expires_at.get() })
     }
 
     async fn jwks() -> Result<String, Refusal> {

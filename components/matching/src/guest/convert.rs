@@ -5,7 +5,7 @@ use petwalker_store::{Command, CommandError};
 
 use super::bindings::exports::petwalker::matching::rides as wit;
 use crate::domain::{CancellationPolicy, PetSize, Rejection, RidePet, Role, State, Walked};
-use crate::service::{Caller, OfferView, Refusal, Request, RideView};
+use crate::service::{Caller, OfferView, Refusal, Request, RideView, Status};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 pub(super) fn invalid(field: &'static str, message: impl ToString) -> Refusal {
@@ -121,6 +121,24 @@ struct Later {
     distance_m: Option<u32>,
     cancelled_by: Option<Role>,
     fee: Option<Money>,
+}
+
+pub(super) fn status(status: Status) -> Option<wit::RideStatus> {
+    let state = match status.state.as_str() {
+        "requested" => wit::RideState::Requested,
+        "offered" => wit::RideState::Offered,
+        "accepted" => wit::RideState::Accepted,
+        "arrived" => wit::RideState::Arrived,
+        "started" => wit::RideState::Started,
+        "paused" => wit::RideState::Paused,
+        "completed" => wit::RideState::Completed,
+        "interrupted" => wit::RideState::Interrupted,
+        "cancelled" => wit::RideState::Cancelled,
+        "expired" => wit::RideState::Expired,
+        "no_show" => wit::RideState::NoShow,
+        _ => return None,
+    };
+    Some(wit::RideStatus { state, walker_id: status.walker_id })
 }
 
 fn later(state: &State) -> Later {

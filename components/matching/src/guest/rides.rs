@@ -4,7 +4,7 @@ use petwalker_store::Ambient;
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::matching::rides::{
-    Caller, Command, Guest, Offer, Refusal, Ride, RideAction, RideOrder, RidePage, TickReport,
+    Caller, Command, Guest, Offer, Refusal, Ride, RideAction, RideOrder, RidePage, RideStatus, TickReport,
 };
 use super::{convert, region};
 use crate::service::{self, Action};
@@ -72,6 +72,13 @@ impl Guest for Component {
             rides: views.into_iter().map(convert::ride).collect(),
             next: next.map(|id| id.to_string()),
         })
+    }
+
+    fn statuses(ride_ids: Vec<String>) -> Result<Vec<Option<RideStatus>>, Refusal> {
+        let ids: Vec<_> = ride_ids.iter().map(|id| id.parse().ok()).collect();
+        let sql = region().map_err(service::Refusal::from)?;
+        let found = service::statuses(&sql, &ids)?;
+        Ok(found.into_iter().map(|status| status.and_then(convert::status)).collect())
     }
 
     fn offers(caller: Caller) -> Result<Vec<Offer>, Refusal> {

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Rejection, Ride, Role};
 
+pub use crate::sql::rides::Status;
 pub use act::{Action, act};
 pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
-pub use read::{OfferView, get, list, offers};
+pub use read::{OfferView, get, list, offers, statuses};
 pub use request::{Request, request};
 pub use tick::{TickReport, tick};
 

@@ -6,7 +6,7 @@ use petwalker_store::Sql;
 use super::{Caller, Refusal, RideView, invalid};
 use crate::domain::{Ride, Role};
 use crate::sql::offers::OpenOffer;
-use crate::sql::rides::Details;
+use crate::sql::rides::{Details, Status};
 use crate::sql::{offers as offer_rows, rides};
 
 /// An open offer with what the walker must know of the ride.
@@ -53,6 +53,16 @@ pub fn get(sql: &impl Sql, caller: Caller, id: RideId) -> Result<RideView, Refus
         return Err(Refusal::NotFound);
     }
     Ok(view(caller, ride, details))
+}
+
+/// How rides stand, in the order asked; none for what is no ride.
+///
+/// # Errors
+/// When the database fails.
+pub fn statuses(sql: &impl Sql, ids: &[Option<RideId>]) -> Result<Vec<Option<Status>>, Refusal> {
+    let known: Vec<RideId> = ids.iter().flatten().copied().collect();
+    let found = rides::statuses(sql, &known)?;
+    Ok(ids.iter().map(|id| found.get(id.as_ref()?).cloned()).collect())
 }
 
 /// The caller's rides, newest first, and where the next page begins.

@@ -1,5 +1,7 @@
 //! `rides` and `ride_details`.
 
+use std::collections::BTreeMap;
+
 use petwalker_kernel::{AccountId, GeoPoint, RideId, UtcMillis};
 use petwalker_store::{Row, Sql, SqlError, Value};
 
@@ -50,6 +52,31 @@ fn read_detailed(row: &Row) -> Result<Detailed, SqlError> {
     let details =
         Details { pickup, notes: row.text(3)?.to_owned(), pin: pin.to_owned(), pin_failures: row.uint(5)? };
     Ok((ride, Some(details)))
+}
+
+/// How a ride stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The name of its state.
+    pub state: String,
+    /// The walker, once one accepted.
+    pub walker_id: Option<String>,
+}
+
+/// How the rides of those ids stand.
+///
+/// # Errors
+/// When the database fails.
+pub fn statuses(sql: &impl Sql, ids: &[RideId]) -> Result<BTreeMap<RideId, Status>, SqlError> {
+    let ids = serde_json::to_string(ids).map_err(|e| SqlError::Stored(e.to_string()))?;
+    let rows =
+        sql.query("SELECT rides.id, state, walker_id FROM json_each(?1) AS wanted JOIN rides ON rides.id = wanted.value", &[ids.into()])?;
+    rows.iter()
+        .map(|row| {
+            let walker_id = row.opt_text(2)?.map(str::to_owned);
+            Ok((row.parse(0)?, Status { state: row.text(1)?.to_owned(), walker_id }))
+        })
+        .collect()
 }
 
 /// The ride that used a quote.

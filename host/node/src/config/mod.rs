@@ -5,6 +5,7 @@ mod internal;
 mod limits;
 mod listen;
 mod log;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub use internal::Internal;
 pub use limits::LimitSettings;
 pub use listen::{Listen, Tls};
 pub use log::{Log, LogFormat};
+pub use sockets::SocketSettings;
 
 /// Everything a node is told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub databases: Databases,
     /// `[internal]`.
     pub internal: Internal,
+    /// `[sockets]`.
+    pub sockets: SocketSettings,
     /// `[variables]`: values of the application's variables.
     pub variables: BTreeMap<String, String>,
 }
@@ -132,6 +136,7 @@ impl Config {
             return Err(("node.region", format!("'{region}' must be 1 to 60 of a-z, 0-9 and '-'")));
         }
         self.limits.check()?;
+        self.sockets.check()?;
         self.internal.check()
     }
 }

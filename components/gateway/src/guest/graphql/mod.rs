@@ -161,7 +161,8 @@ async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
         "application/json; charset=utf-8"
     };
     let body = serde_json::to_vec(&response).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, HeaderValue::from_static(kind))], body).into_response()
+    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    (status, kind, response.http_headers, body).into_response()
 }
 
 fn accepts_graphql_response(headers: &HeaderMap) -> bool {

@@ -15,7 +15,7 @@ use crate::guest::bindings::petwalker::identity::profiles::{
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product, ProductDetails};
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
-use crate::guest::{extract, local, ops};
+use crate::guest::{CHANGED, extract, local, ops};
 
 /// What can be done.
 pub struct Mutation;
@@ -182,7 +182,9 @@ impl Mutation {
 
     /// Stores points of a walk.
     async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Stored> {
-        ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)
+        let stored = ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
+        ctx.insert_http_header(CHANGED, ride_id);
+        Ok(stored)
     }
 
     /// Adds a tip.

@@ -8,16 +8,17 @@ use super::{Json, Problems};
 use crate::guest::api::{PointsBody, Stored};
 use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
 use crate::guest::extract::{Auth, Call};
-use crate::guest::ops;
 use crate::guest::problem::Problem;
+use crate::guest::{CHANGED, ops};
 
 /// Stores points of a walk, as JSON or MessagePack. Points that were sent before are passed over.
 #[utoipa::path(post, path = "/v1/rides/{id}/points", tag = "tracking", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride")),
     request_body(content((PointsBody = "application/json"), (PointsBody = "application/msgpack"))),
     responses((status = 200, body = Stored), Problems))]
-pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Json<Stored>, Problem> {
-    ops::tracks::append(&call.context.caller, &id, call.body).map(Json)
+pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Response, Problem> {
+    let stored = ops::tracks::append(&call.context.caller, &id, call.body)?;
+    Ok(([(CHANGED, id)], Json(stored)).into_response())
 }
 
 /// The route in figures.

@@ -1,0 +1,334 @@
+//! What the node asks on behalf of its sockets: who may open one, what to do with their frames, and what is new of a ride.
+//!
+//! Sockets are the node's; what they mean is decided here. A frame is a MessagePack map with named fields, whichever format
+//! the client speaks: the node translates. `docs/live-protocol.md` has the whole of it.
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::api::Stored;
+use super::bindings::petwalker::identity::accounts::{self, Caller};
+use super::bindings::petwalker::matching::rides::{self, RideState};
+use super::bindings::petwalker::tracking::routes::{self, Batch, LiveFigures, TrackPoint};
+use super::ops::Outcome;
+use super::problem::Problem;
+use super::{events, extract};
+
+/// Points told at once; who is farther behind asks again.
+const POINTS_TOLD: u32 = 1_000;
+
+/// A client that wants a socket.
+#[derive(Deserialize)]
+struct Opening {
+    path: String,
+    authorization: Option<String>,
+}
+
+/// What a socket is opened with.
+#[derive(Serialize)]
+struct Opened {
+    /// What it is about: frames are stored under it, and news are told by it.
+    key: String,
+    /// Handed back with every frame.
+    context: ByteBuf,
+    /// When the right to it ends, UTC milliseconds.
+    until_ms: i64,
+    /// From where news are told.
+    cursor: u64,
+    /// The first message to the client.
+    greeting: ByteBuf,
+}
+
+#[derive(Deserialize)]
+struct Frames {
+    frames: Vec<Frame>,
+}
+
+#[derive(Deserialize)]
+struct Frame {
+    key: String,
+    context: ByteBuf,
+    watched: bool,
+    body: ByteBuf,
+}
+
+#[derive(Serialize)]
+struct Answers {
+    answers: Vec<Answer>,
+}
+
+#[derive(Default, Serialize)]
+struct Answer {
+    body: ByteBuf,
+    news: Option<News>,
+}
+
+/// What is new of a key since a cursor.
+#[derive(Serialize)]
+struct News {
+    from: u64,
+    to: u64,
+    body: ByteBuf,
+    /// Whether nothing will ever be new again.
+    over: bool,
+}
+
+#[derive(Deserialize)]
+struct Reading {
+    key: String,
+    cursor: u64,
+}
+
+/// What a walker's device sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    #[serde(rename = "type")]
+    kind: SentKind,
+    /// The client's own number of the frame, which its answer repeats.
+    #[serde(default)]
+    id: u64,
+    #[serde(default)]
+    points: Vec<TrackPoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SentKind {
+    /// Points to store.
+    Points,
+    /// Asks how far they are stored.
+    Status,
+}
+
+/// Answers a frame that was taken.
+#[derive(Serialize)]
+struct StoredMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: u64,
+    #[serde(flatten)]
+    stored: &'a Stored,
+}
+
+/// Answers a frame that was not.
+#[derive(Serialize)]
+struct RefusedMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: u64,
+    code: &'a str,
+    message: &'a str,
+    field: Option<&'a str>,
+}
+
+/// What a watcher is told.
+#[derive(Serialize)]
+struct LiveMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    ride_id: &'a str,
+    /// Points stored up to here; a reader goes on from it.
+    cursor: u64,
+    state: RideState,
+    points: &'a [TrackPoint],
+    figures: Option<&'a LiveFigures>,
+}
+
+fn pack(message: &impl Serialize) -> Outcome<ByteBuf> {
+    rmp_serde::to_vec_named(message).map(ByteBuf::from).map_err(|e| Problem::new("internal", e.to_string()))
+}
+
+fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Outcome<T> {
+    rmp_serde::from_slice(body).map_err(|e| Problem::new("malformed", e.to_string()))
+}
+
+fn answer(message: &impl Serialize) -> Outcome<Response> {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/msgpack"));
+    Ok(([kind], pack(message)?.into_vec()).into_response())
+}
+
+fn refused(id: u64, problem: &Problem) -> Outcome<ByteBuf> {
+    pack(&RefusedMessage {
+        kind: "refused",
+        id,
+        code: &problem.code,
+        message: &problem.detail,
+        field: problem.field.as_deref(),
+    })
+}
+
+fn stored(id: u64, stored: &Stored) -> Outcome<ByteBuf> {
+    pack(&StoredMessage { kind: "stored", id, stored })
+}
+
+/// Whether nothing more will happen to a ride in that state.
+const fn is_over(state: RideState) -> bool {
+    matches!(
+        state,
+        RideState::Completed
+            | RideState::Interrupted
+            | RideState::Cancelled
+            | RideState::Expired
+            | RideState::NoShow
+    )
+}
+
+/// Decides who may open a socket.
+pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
+    events::only_the_node(headers).await?;
+    let opening: Opening = unpack(body)?;
+    let mut asked = HeaderMap::new();
+    if let Some(value) = opening.authorization.and_then(|value| HeaderValue::try_from(value).ok()) {
+        asked.insert(header::AUTHORIZATION, value);
+    }
+    let caller = extract::authenticate(&asked).await?;
+    let until = accounts::access_ends_at(extract::bearer(&asked).unwrap_or_default())?;
+    let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
+    let opened = match path {
+        Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
+        Some((ride, "live")) => open_live(&caller, ride, until.epoch_ms)?,
+        _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
+    };
+    answer(&opened)
+}
+
+/// A walker sends the points of a walk.
+fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
+    let ride = rides::get(caller, id)?;
+    if ride.walker_id.as_ref() != Some(&caller.account_id) {
+        return Err(Problem::new("forbidden", "only the ride's walker sends points"));
+    }
+    if is_over(ride.state) {
+        return Err(Problem::new("not-active", "the ride is over"));
+    }
+    let progress = routes::progress_of(id, false)?;
+    Ok(Opened {
+        key: id.to_owned(),
+        context: ByteBuf::from(caller.account_id.as_bytes()),
+        until_ms,
+        cursor: progress.cursor.into(),
+        greeting: stored(0, &Stored::so_far(&progress))?,
+    })
+}
+
+/// Tutor, walker or operator watches a walk.
+fn open_live(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
+    let ride = rides::get(caller, id)?;
+    let progress = routes::progress_of(id, true)?;
+    let greeting = LiveMessage {
+        kind: "live",
+        ride_id: id,
+        cursor: progress.cursor.into(),
+        state: ride.state,
+        points: &[],
+        figures: progress.live.as_ref(),
+    };
+    Ok(Opened {
+        key: id.to_owned(),
+        context: ByteBuf::new(),
+        until_ms,
+        cursor: progress.cursor.into(),
+        greeting: pack(&greeting)?,
+    })
+}
+
+/// What is new of a ride since a cursor.
+pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
+    events::only_the_node(headers).await?;
+    let reading: Reading = unpack(body)?;
+    let status = rides::statuses(std::slice::from_ref(&reading.key))?.pop().flatten();
+    let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
+    let from = u32::try_from(reading.cursor).unwrap_or(u32::MAX);
+    let points = routes::points_after(&reading.key, from, POINTS_TOLD)?;
+    let to = reading.cursor.saturating_add(points.len() as u64);
+    let progress = routes::progress_of(&reading.key, true)?;
+    let message = LiveMessage {
+        kind: "live",
+        ride_id: &reading.key,
+        cursor: to,
+        state: status.state,
+        points: &points,
+        figures: progress.live.as_ref(),
+    };
+    let over = is_over(status.state) && points.len() < POINTS_TOLD as usize;
+    answer(&News { from: reading.cursor, to, body: pack(&message)?, over })
+}
+
+/// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.
+pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
+    events::only_the_node(headers).await?;
+    let Frames { frames } = unpack(body)?;
+    let keys: Vec<String> = frames.iter().map(|frame| frame.key.clone()).collect();
+    let statuses = rides::statuses(&keys)?;
+    let mut answers: Vec<Answer> = frames.iter().map(|_| Answer::default()).collect();
+    let mut batches = Vec::new();
+    // The frame and the client's number of each batch, and the state of its ride.
+    let mut senders = Vec::new();
+    for (index, (frame, status)) in frames.into_iter().zip(statuses).enumerate() {
+        let walker = status.as_ref().and_then(|status| status.walker_id.as_deref());
+        match read_frame(&frame, walker, status.as_ref().map(|status| status.state)) {
+            Ok((id, Some(points), state)) => {
+                senders.push((index, id, state));
+                batches.push(Batch { ride_id: frame.key, points, watched: frame.watched });
+            }
+            Ok((id, None, _)) => {
+                let progress = routes::progress_of(&frame.key, frame.watched)?;
+                answers[index].body = stored(id, &Stored::so_far(&progress))?;
+            }
+            Err((id, problem)) => answers[index].body = refused(id, &problem)?,
+        }
+    }
+    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches)? };
+    for ((receipt, batch), (index, id, state)) in receipts.into_iter().zip(&batches).zip(senders) {
+        answers[index] = match receipt {
+            Ok(receipt) => Answer {
+                body: stored(id, &Stored::of(&receipt))?,
+                news: if receipt.fresh.is_empty() { None } else { Some(news(batch, &receipt, state)?) },
+            },
+            Err(refusal) => Answer { body: refused(id, &refusal.into())?, news: None },
+        };
+    }
+    answer(&Answers { answers })
+}
+
+/// The client's number of a frame, the points to store, and the state of the ride; or why it is refused.
+type Read = Result<(u64, Option<Vec<TrackPoint>>, RideState), (u64, Problem)>;
+
+fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> Read {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(&frame.body[..]);
+    reader.set_max_depth(16);
+    let sent: Sent = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+        let path = e.path().to_string();
+        let problem = Problem::new("malformed", e.into_inner().to_string());
+        (0, if path == "." { problem } else { problem.at(path) })
+    })?;
+    let refuse = |code, why| Err((sent.id, Problem::new(code, why)));
+    let Some(state) = state.filter(|_| walker.is_some_and(|walker| walker.as_bytes() == &frame.context[..]))
+    else {
+        return refuse("forbidden", "the ride is not yours any more");
+    };
+    match sent.kind {
+        SentKind::Status => Ok((sent.id, None, state)),
+        SentKind::Points if !matches!(state, RideState::Started | RideState::Paused) => {
+            refuse("not-active", "points are taken while the walk is under way")
+        }
+        SentKind::Points => Ok((sent.id, Some(sent.points), state)),
+    }
+}
+
+fn news(batch: &Batch, receipt: &routes::Receipt, state: RideState) -> Outcome<News> {
+    let to = u64::from(receipt.progress.cursor);
+    let message = LiveMessage {
+        kind: "live",
+        ride_id: &batch.ride_id,
+        cursor: to,
+        state,
+        points: &receipt.fresh,
+        figures: receipt.progress.live.as_ref(),
+    };
+    Ok(News { from: to - u64::from(receipt.stored), to, body: pack(&message)?, over: false })
+}

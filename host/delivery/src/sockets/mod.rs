@@ -1,0 +1,277 @@
+//! The socket bridge: WebSockets outside, in-process HTTP calls inside.
+//!
+//! Which paths take sockets and which internal paths they turn into is configured. A client that connects is shown to the
+//! component with its token (`open`), and gets a socket only if the component says so. A path of `send` takes frames,
+//! gathers them with those of other sockets, and posts them (`take`); each frame gets its answer. A path of `watch` is told
+//! what is new of a key: news come with the answers to frames, or are read (`read`) where something else changed it.
+//! What frames and news mean, the bridge does not know.
+
+mod connection;
+mod format;
+mod gather;
+mod hub;
+mod sender;
+mod watcher;
+mod wire;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use edge_runtime::Body;
+use edge_runtime::route::Pattern;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use self::connection::{Connection, End};
+use self::format::{Format, Packed};
+use self::gather::{Gatherer, Pending};
+pub use self::hub::Hub;
+use self::sender::Sender;
+use self::watcher::{Reader, Watcher};
+use self::wire::{Opened, Opening};
+use crate::internal::Internal;
+use crate::problem::{of_call, problem};
+
+/// What the bridge is told by the node file.
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    /// Begins the names of the subprotocols: `.json` and `.msgpack` are added.
+    pub protocol: String,
+    /// Paths whose clients send frames.
+    pub send: Vec<Pattern>,
+    /// Paths whose clients are told news.
+    pub watch: Vec<Pattern>,
+    /// The internal path that permits sockets.
+    pub open_path: String,
+    /// The internal path that takes frames.
+    pub take_path: String,
+    /// The internal path that tells what is new.
+    pub read_path: String,
+    /// How long the first frame of a batch waits for others.
+    pub gather: Duration,
+    /// Limits on sockets.
+    pub limits: Limits,
+}
+
+/// Limits on sockets.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Sockets open at once.
+    pub sockets_max: usize,
+    /// Bytes of one frame.
+    pub frame_bytes_max: usize,
+    /// Between pings. A client that says nothing from one to the next is given up.
+    pub ping_interval: Duration,
+}
+
+/// What a path does.
+#[derive(Clone, Copy)]
+enum Kind {
+    Send,
+    Watch,
+}
+
+/// The bridge.
+pub struct Sockets {
+    options: SocketOptions,
+    internal: Internal,
+    hub: Arc<Hub>,
+    frames: mpsc::Sender<Pending>,
+    permits: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Sockets {
+    /// A bridge to the component behind `internal`. Its tasks end with the node.
+    #[must_use]
+    pub fn new(
+        options: SocketOptions,
+        internal: Internal,
+        hub: Arc<Hub>,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        let (frames, taken) = mpsc::channel(gather::WAITING_MAX);
+        let gatherer = Gatherer {
+            internal: internal.clone(),
+            path: options.take_path.clone(),
+            hub: hub.clone(),
+            gather: options.gather,
+        };
+        tokio::spawn(gatherer.run(taken));
+        let reader = Reader { internal: internal.clone(), path: options.read_path.clone() };
+        let mut stopped = stop.clone();
+        let followed = hub.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = reader.follow(followed) => {}
+                _ = stopped.wait_for(|stop| *stop) => {}
+            }
+        });
+        let permits = Arc::new(Semaphore::new(options.limits.sockets_max));
+        Arc::new(Self { options, internal, hub, frames, permits, stop })
+    }
+
+    /// Whether a request asks for a socket at a path that takes them.
+    #[must_use]
+    pub fn wants(&self, request: &Request<Incoming>) -> bool {
+        request.method() == Method::GET
+            && header_has(request.headers(), &header::UPGRADE, "websocket")
+            && self.kind(request.uri().path()).is_some()
+    }
+
+    /// Says that something of the key changed: those who watch it are told what.
+    pub fn changed(&self, key: &str) {
+        self.hub.changed(key);
+    }
+
+    /// Waits until every socket has ended. Call it when the node stops: no socket is opened any more, and each takes its leave.
+    pub async fn ended(&self) {
+        let all = u32::try_from(self.options.limits.sockets_max).unwrap_or(u32::MAX);
+        // Never closed, so never an error.
+        drop(self.permits.acquire_many(all).await);
+    }
+
+    fn kind(&self, path: &str) -> Option<Kind> {
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(path).is_some());
+        if any(&self.options.send) {
+            Some(Kind::Send)
+        } else {
+            any(&self.options.watch).then_some(Kind::Watch)
+        }
+    }
+
+    /// Answers a request for a socket: 101 and a socket, or why not.
+    pub async fn accept(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        match self.shake_hands(&request, upgrade).await {
+            Ok(response) | Err(response) => response,
+        }
+    }
+
+    async fn shake_hands(
+        self: Arc<Self>,
+        request: &Request<Incoming>,
+        upgrade: OnUpgrade,
+    ) -> Result<Response<Body>, Response<Body>> {
+        let headers = request.headers();
+        let refuse = |status, code, detail: &str| Err(problem(status, code, detail));
+        let Some(kind) = self.kind(request.uri().path()) else {
+            return refuse(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
+        };
+        let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
+        let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+        let (Some(key), true) = (key, version) else {
+            let detail = "a WebSocket handshake has Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key";
+            return refuse(StatusCode::BAD_REQUEST, "bad-handshake", detail);
+        };
+        let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
+        let offered =
+            offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+        let Some((format, name)) = Format::choose(offered.map(str::trim), &self.options.protocol) else {
+            let detail = format!("offer the subprotocol {0}.json or {0}.msgpack", self.options.protocol);
+            return refuse(StatusCode::BAD_REQUEST, "bad-subprotocol", &detail);
+        };
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "the node has no more sockets to give",
+            );
+        };
+        let opened = self.permission(request).await?;
+        let mut response = Response::new(edge_runtime::empty_body());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let answer = response.headers_mut();
+        answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        for (header, value) in [
+            (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
+            (header::SEC_WEBSOCKET_PROTOCOL, name.to_owned()),
+        ] {
+            // The characters of base64, and of a name that the node file was checked for.
+            answer.insert(header, HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")));
+        }
+        tokio::spawn(self.serve(upgrade, kind, format, opened, permit));
+        Ok(response)
+    }
+
+    /// Asks the component. What it refuses with is the client's answer.
+    async fn permission(&self, request: &Request<Incoming>) -> Result<Opened, Response<Body>> {
+        let authorization =
+            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let opening = Opening { path: request.uri().path(), authorization };
+        let failed = |detail: &dyn std::fmt::Display| {
+            tracing::error!(%detail, "the component's answer about a socket cannot be read");
+            problem(StatusCode::INTERNAL_SERVER_ERROR, "component-failed", "the component failed")
+        };
+        let body = rmp_serde::to_vec_named(&opening).map_err(|e| failed(&e))?;
+        let response = match self.internal.send(&self.options.open_path, body).await {
+            Ok(response) => response,
+            Err(crate::internal::InternalError::Call(error)) => return Err(of_call(&error)),
+            Err(error) => return Err(failed(&error)),
+        };
+        if response.status().is_success() {
+            return rmp_serde::from_slice(response.body()).map_err(|e| failed(&e));
+        }
+        Err(response.map(edge_runtime::full_body))
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        upgrade: OnUpgrade,
+        kind: Kind,
+        format: Format,
+        opened: Opened,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let upgraded = match upgrade.await {
+            Ok(upgraded) => upgraded,
+            Err(error) => {
+                tracing::debug!(%error, "a client left during its handshake");
+                return;
+            }
+        };
+        let until = Instant::now() + left(opened.until_ms);
+        let mut connection = Connection::new(upgraded, self.options.limits, until, self.stop.clone()).await;
+        let greeting = Packed::new(opened.greeting.into_vec());
+        let key: Arc<str> = opened.key.into();
+        let open = metrics::gauge!("sockets_open");
+        open.increment(1.0);
+        let greeted = match greeting.message(format) {
+            Some(message) => connection.send(message).await,
+            None => Err(End::Unavailable),
+        };
+        let end = match (greeted, kind) {
+            (Err(end), _) => end,
+            (Ok(()), Kind::Send) => {
+                let context = opened.context.into_vec().into();
+                let sender = Sender { key, context, format, frames: self.frames.clone() };
+                sender.run(&mut connection).await
+            }
+            (Ok(()), Kind::Watch) => {
+                let watching = self.hub.watch(&key, opened.cursor);
+                let reader = Reader { internal: self.internal.clone(), path: self.options.read_path.clone() };
+                let watcher = Watcher { key, format, reader, watching, cursor: opened.cursor };
+                watcher.run(&mut connection).await
+            }
+        };
+        connection.close(end).await;
+        open.decrement(1.0);
+        drop(permit);
+    }
+}
+
+/// The time until a moment of the clock.
+fn left(until_ms: i64) -> Duration {
+    let until = UNIX_EPOCH + Duration::from_millis(u64::try_from(until_ms).unwrap_or(0));
+    until.duration_since(SystemTime::now()).unwrap_or_default()
+}
+
+fn header_has(headers: &HeaderMap, name: &header::HeaderName, wanted: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(wanted))
+}

@@ -1,0 +1,102 @@
+//! A socket whose client is told what is new of a key, each thing once and in order.
+
+use std::sync::Arc;
+
+use super::connection::{Connection, End};
+use super::format::{Format, Packed};
+use super::hub::{Heard, Hub, Item, Watching};
+use super::wire::{News, Reading};
+use crate::internal::{Internal, InternalError};
+
+/// Asks the component what is new.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub internal: Internal,
+    /// The internal path that tells.
+    pub path: String,
+}
+
+impl Reader {
+    pub(super) async fn read(&self, key: &str, cursor: u64) -> Result<Item, InternalError> {
+        let news: News = self.internal.ask(&self.path, &Reading { key, cursor }).await?;
+        let body = Packed::new(news.body.into_vec());
+        Ok(Item { from: news.from, to: news.to, body, whole: true, over: news.over })
+    }
+
+    /// Reads what changed and tells those who watch it, for ever.
+    pub(super) async fn follow(self, hub: Arc<Hub>) {
+        loop {
+            for (key, cursor) in hub.changes().await {
+                match self.read(&key, cursor).await {
+                    Ok(item) => hub.publish(&key, item),
+                    Err(error) => {
+                        tracing::warn!(%error, "what changed could not be read; trying again");
+                        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                        hub.changed(&key);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What a watching socket is about.
+pub(super) struct Watcher {
+    pub key: Arc<str>,
+    pub format: Format,
+    pub reader: Reader,
+    pub watching: Watching,
+    /// Up to where the client was told.
+    pub cursor: u64,
+}
+
+impl Watcher {
+    /// Tells news until the socket ends; why it does.
+    pub(super) async fn run(mut self, connection: &mut Connection) -> End {
+        // Something may have happened between the permission and the first news.
+        if let Err(end) = self.catch_up(connection, false).await {
+            return end;
+        }
+        loop {
+            let heard = tokio::select! {
+                message = connection.next() => match message {
+                    Ok(_) => return End::Policy,
+                    Err(end) => return end,
+                },
+                heard = self.watching.next() => heard,
+            };
+            let told = match heard {
+                Heard::Item(item) if item.from == self.cursor => self.tell(connection, &item).await,
+                Heard::Item(item) if item.to <= self.cursor && !item.whole => Ok(()),
+                Heard::Item(_) | Heard::Behind => self.catch_up(connection, true).await,
+            };
+            if let Err(end) = told {
+                return end;
+            }
+        }
+    }
+
+    /// Reads and tells everything after the cursor; with `always`, even if that is nothing.
+    async fn catch_up(&mut self, connection: &mut Connection, always: bool) -> Result<(), End> {
+        let mut always = always;
+        loop {
+            let item = self.reader.read(&self.key, self.cursor).await.map_err(|error| {
+                tracing::warn!(%error, "a watcher could not be told");
+                End::Unavailable
+            })?;
+            let more = item.to > self.cursor;
+            if more || item.over || std::mem::take(&mut always) {
+                self.tell(connection, &item).await?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn tell(&mut self, connection: &mut Connection, item: &Item) -> Result<(), End> {
+        connection.send(item.body.message(self.format).ok_or(End::Unavailable)?).await?;
+        self.cursor = item.to;
+        if item.over { Err(End::Over) } else { Ok(()) }
+    }
+}

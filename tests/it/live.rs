@@ -1,0 +1,237 @@
+//! Walks sent and watched over sockets.
+
+use petwalker_tests::{Client, Socket, TestNode, config};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::rides::{accepted, act};
+
+const JSON: &str = "petwalker.v1.json";
+const PACKED: &str = "petwalker.v1.msgpack";
+
+/// A walk under way.
+struct Walk {
+    tutor: Client,
+    walker: Client,
+    ride: Value,
+}
+
+impl Walk {
+    async fn begin(lat: f64, lon: f64) -> Self {
+        let (tutor, walker, ride) = accepted(lat, lon).await;
+        act(&walker, &ride, "arrive", &json!({})).await.ok();
+        let walk = Self { tutor, walker, ride };
+        let pin = walk.tutor.get(&walk.path("")).await.ok()["pin"].clone();
+        act(&walk.walker, &walk.ride, "start", &json!({ "pin": pin })).await.ok();
+        walk
+    }
+
+    fn path(&self, rest: &str) -> String {
+        format!("/v1/rides/{}{rest}", self.ride["id"].as_str().expect("an id"))
+    }
+
+    async fn track(&self, protocol: &str) -> (Socket, Value) {
+        let mut socket = self.walker.socket(&self.path("/track"), protocol).await.expect("opened");
+        let greeting = socket.next().await;
+        (socket, greeting)
+    }
+
+    async fn live(&self, protocol: &str) -> (Socket, Value) {
+        let mut socket = self.tutor.socket(&self.path("/live"), protocol).await.expect("opened");
+        let greeting = socket.next().await;
+        (socket, greeting)
+    }
+}
+
+fn point(seq: u32) -> Value {
+    json!({ "seq": seq, "at": 1_780_000_000_000_i64 + i64::from(seq) * 5_000,
+            "place": { "lat": -23.0 + f64::from(seq) * 0.000_06, "lon": -46.0 }, "accuracy_m": 5.0 })
+}
+
+fn points(id: u32, seqs: impl IntoIterator<Item = u32>) -> Value {
+    json!({ "type": "points", "id": id, "points": seqs.into_iter().map(point).collect::<Vec<_>>() })
+}
+
+/// The numbers of the points in messages, until `count` have come.
+async fn told(live: &mut Socket, count: usize) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    while seqs.len() < count {
+        let message = live.next().await;
+        assert_eq!(message["type"], "live", "{message}");
+        let points = message["points"].as_array().expect("points");
+        seqs.extend(points.iter().map(|p| p["seq"].as_u64().expect("a number")));
+        assert_eq!(message["cursor"], seqs.len(), "{message}");
+    }
+    seqs
+}
+
+#[tokio::test]
+async fn a_watcher_is_told_every_point_once_in_order() {
+    let walk = Walk::begin(-23.01, -46.01).await;
+    let (mut track, greeting) = walk.track(PACKED).await;
+    assert_eq!((&greeting["type"], &greeting["contiguous_seq"]), (&json!("stored"), &json!(0)), "{greeting}");
+    let (mut live, greeting) = walk.live(JSON).await;
+    assert_eq!((&greeting["state"], &greeting["cursor"]), (&json!("started"), &json!(0)), "{greeting}");
+    let (mut packed, _) = walk.live(PACKED).await;
+    // Frames are sent without waiting for answers, and answered in their order.
+    for batch in 0..50 {
+        track.send(&points(batch + 1, batch * 4 + 1..=batch * 4 + 4)).await;
+    }
+    for batch in 0..50 {
+        let stored = track.next().await;
+        assert_eq!((&stored["id"], &stored["stored"]), (&json!(batch + 1), &json!(4)), "{stored}");
+        assert_eq!(stored["contiguous_seq"], batch * 4 + 4);
+        assert!(stored["next"]["interval_ms"].as_u64().is_some_and(|ms| ms >= 1_000), "{stored}");
+    }
+    let expected: Vec<u64> = (1..=200).collect();
+    assert_eq!(told(&mut live, 200).await, expected);
+    assert_eq!(told(&mut packed, 200).await, expected);
+}
+
+#[tokio::test]
+async fn what_happens_elsewhere_is_told_too_and_the_end_ends_it() {
+    let walk = Walk::begin(-23.02, -46.02).await;
+    let (mut live, _) = walk.live(JSON).await;
+    let (mut track, _) = walk.track(JSON).await;
+    track.ask(&points(1, 1..=3)).await;
+    assert_eq!(told(&mut live, 3).await, [1, 2, 3]);
+    let body = json!({ "points": [point(4), point(5)] });
+    walk.walker.post(&walk.path("/points"), &body).await.ok();
+    let message = live.next().await;
+    assert_eq!((&message["cursor"], &message["points"][1]["seq"]), (&json!(5), &json!(5)), "{message}");
+    act(&walk.walker, &walk.ride, "pause", &json!({})).await.ok();
+    assert_eq!(live.next().await["state"], "paused");
+    act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
+    assert_eq!(live.next().await["state"], "completed");
+    assert_eq!(live.closed().await.0, 1000);
+    let late = track.ask(&points(2, 6..=6)).await;
+    assert_eq!((&late["type"], &late["code"]), (&json!("refused"), &json!("not-active")), "{late}");
+    let refused = walk.walker.socket(&walk.path("/track"), JSON).await.err().expect("refused");
+    assert_eq!((refused.0, &refused.1["code"]), (409, &json!("not-active")));
+}
+
+#[tokio::test]
+async fn sockets_are_opened_by_the_gateways_rules() {
+    let walk = Walk::begin(-23.03, -46.03).await;
+    let stranger = walk.tutor.join("tutor").await;
+    let anybody = walk.tutor.with_token("forged");
+    for (who, rest, protocol, status, code) in [
+        (&walk.tutor, "/track", JSON, 403, "forbidden"),
+        (&stranger, "/live", JSON, 404, "not-found"),
+        (&anybody, "/live", JSON, 401, "bad-token"),
+        (&walk.tutor, "/live", "petwalker.v9.json", 400, "bad-subprotocol"),
+    ] {
+        let (seen, body) = who.socket(&walk.path(rest), protocol).await.err().expect("refused");
+        assert_eq!((seen, &body["code"]), (status, &json!(code)), "{rest} {protocol}: {body}");
+    }
+    let nowhere = walk.tutor.socket("/v1/rides/none/live", JSON).await.err().expect("refused");
+    assert_eq!(nowhere.0, 404);
+    let (mut live, _) = walk.live(JSON).await;
+    live.send(&json!({ "type": "points" })).await;
+    assert_eq!(live.closed().await.0, 1008, "a watcher sends nothing");
+}
+
+#[tokio::test]
+async fn bad_frames_are_refused_and_the_socket_goes_on() {
+    let walk = Walk::begin(-23.04, -46.04).await;
+    let (mut track, _) = walk.track(JSON).await;
+    let mut bad_place = point(1);
+    bad_place["place"]["lat"] = json!(-95.0);
+    for (frame, code, said) in [
+        (Message::text("{\"type\":"), "malformed", "line 1 column 8"),
+        (Message::text("[".repeat(5_000)), "malformed", "recursion"),
+        (Message::binary(vec![0x80]), "malformed", "text"),
+        (Message::text("{}"), "malformed", "type"),
+        (Message::text("{\"type\":\"walk\"}"), "malformed", "walk"),
+        (Message::text("{\"type\":\"points\",\"points\":[{\"seq\":-1}]}"), "malformed", "points[0].seq"),
+        (
+            Message::text(json!({ "type": "points", "id": 9, "points": [bad_place] }).to_string()),
+            "invalid",
+            "points[0].place",
+        ),
+        (Message::text(points(1, 1..=1_001).to_string()), "invalid", "1000"),
+    ] {
+        track.send_raw(frame.clone()).await;
+        let refused = track.next().await;
+        assert_eq!((&refused["type"], &refused["code"]), (&json!("refused"), &json!(code)), "{refused}");
+        assert!(refused.to_string().contains(said), "{said}: {refused}");
+    }
+    let (mut packed, _) = walk.track(PACKED).await;
+    for bytes in [vec![], vec![0xc1], vec![0x93; 10_000], not_a_number()] {
+        packed.send_raw(Message::binary(bytes)).await;
+        let refused = packed.next().await;
+        assert_eq!(refused["type"], "refused", "{refused}");
+    }
+    assert_eq!(track.ask(&points(2, 1..=2)).await["stored"], 2);
+    assert_eq!(packed.ask(&json!({ "type": "status", "id": 3 })).await["contiguous_seq"], 2);
+    packed.send_raw(Message::binary(vec![0; 10 << 20])).await;
+    assert_eq!(packed.closed().await.0, 1009);
+    assert_eq!(track.ask(&points(4, 3..=3)).await["contiguous_seq"], 3);
+}
+
+/// A point whose latitude is NaN.
+fn not_a_number() -> Vec<u8> {
+    let place = rmp_serde::to_vec_named(&json!({ "lat": 0.5, "lon": 0.5 })).expect("encodes");
+    let mut frame = rmp_serde::to_vec_named(
+        &json!({ "type": "points", "points": [{ "seq": 1, "at": 1_780_000_000_000_i64,
+        "place": { "lat": 0.5, "lon": 0.5 }, "accuracy_m": 5.0 }] }),
+    )
+    .expect("encodes");
+    let half = 0.5_f64.to_be_bytes();
+    let at = frame.windows(8).position(|bytes| bytes == half).expect("a latitude");
+    frame[at..at + 8].copy_from_slice(&f64::NAN.to_be_bytes());
+    assert!(place.len() < frame.len());
+    frame
+}
+
+#[tokio::test]
+async fn two_connections_of_one_walk_and_a_return_settle_what_was_stored() {
+    let walk = Walk::begin(-23.05, -46.05).await;
+    let (mut one, _) = walk.track(JSON).await;
+    let (mut two, _) = walk.track(PACKED).await;
+    for round in 0..20_u32 {
+        // Each sends what the other sent the round before, backwards and with a hole.
+        let from = round * 6;
+        one.send(&points(round, (from + 1..=from + 8).rev().filter(|seq| seq % 6 != 3))).await;
+        two.send(&points(round, (from + 1..=from + 8).filter(|seq| seq % 6 != 3))).await;
+        let (a, b) = (one.next().await, two.next().await);
+        let of = |answer: &Value, what: &str| answer[what].as_u64().expect("a number");
+        let fresh = if round == 0 { 7 } else { 5 };
+        assert_eq!(of(&a, "stored") + of(&b, "stored"), fresh, "{a} {b}");
+    }
+    drop((one, two));
+    let (mut again, greeting) = walk.track(JSON).await;
+    assert_eq!((&greeting["contiguous_seq"], &greeting["last_seq"]), (&json!(2), &json!(122)), "{greeting}");
+    assert_eq!(greeting["missing"][0], json!({ "first": 3, "last": 3 }), "{greeting}");
+    let missing = (0..20).map(|round| round * 6 + 3);
+    let healed = again.ask(&points(1, missing)).await;
+    assert_eq!((&healed["stored"], &healed["contiguous_seq"]), (&json!(20), &json!(122)), "{healed}");
+    assert_eq!(healed["missing"], json!([]));
+    let summary = walk.tutor.get(&walk.path("/route")).await.ok();
+    assert_eq!(summary["points"], 122);
+}
+
+#[tokio::test]
+async fn a_watcher_that_does_not_read_is_told_everything_when_it_does() {
+    let walk = Walk::begin(-23.06, -46.06).await;
+    let (mut live, _) = walk.live(JSON).await;
+    let (mut track, _) = walk.track(PACKED).await;
+    for batch in 0..300_u32 {
+        track.ask(&points(batch, batch * 100 + 1..=batch * 100 + 100)).await;
+    }
+    assert_eq!(told(&mut live, 30_000).await, (1..=30_000).collect::<Vec<u64>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_says_so() {
+    let node = TestNode::start(config).await;
+    let client = node.client();
+    let walker = client.walker_at(-23.5, -46.6).await;
+    let (tutor, pet) = client.tutor_with_pet().await;
+    let ride = tutor.request_ride(&pet, -23.5, -46.6).await;
+    act(&walker, &ride, "accept", &json!({})).await.ok();
+    let path = format!("/v1/rides/{}/live", ride["id"].as_str().expect("an id"));
+    let mut live = tutor.socket(&path, JSON).await.expect("opened");
+    let (closed, ()) = tokio::join!(live.closed(), node.stop());
+    assert_eq!(closed.0, 1001, "{}", closed.1);
+}
