@@ -5,9 +5,13 @@
 mod drive;
 mod native;
 mod prepare;
+mod redis;
 mod report;
 mod server;
+mod socket;
 mod sql;
+mod track;
+mod walks;
 
 use clap::{Parser, Subcommand};
 
@@ -29,6 +33,8 @@ enum Scenario {
     Nearest(Length),
     /// Request a ride: the whole write path, its commit on disk
     Ride(Length),
+    /// Points sent over sockets and stored, beside a native writer and Redis
+    Track(Length),
     /// Everything, with start time and memory, and the gates
     All(Length),
     /// The native server (started by the scenarios)
@@ -64,8 +70,10 @@ fn main() -> anyhow::Result<()> {
             Scenario::Read(length) => report::run(&["read"], length.seconds()).await,
             Scenario::Nearest(length) => report::run(&["nearest"], length.seconds()).await,
             Scenario::Ride(length) => report::run(&["ride"], length.seconds()).await,
+            Scenario::Track(length) => track::run(length.seconds()).await,
             Scenario::All(length) => {
-                report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await
+                report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await?;
+                track::run(length.seconds()).await
             }
         }
     })

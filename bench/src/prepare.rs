@@ -36,7 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) quotes: Vec<String>,
 }
 
-fn now() -> UtcMillis {
+/// The moment of the clock.
+pub(crate) fn now() -> UtcMillis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UtcMillis::new(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -128,6 +128,14 @@ fn gate(missed: &mut Vec<String>, what: &str, value: f64, most: f64, unit: &str)
     }
 }
 
+/// Judges a figure that is to be at least `least`.
+pub(crate) fn least(missed: &mut Vec<String>, what: &str, value: f64, least: f64) {
+    println!("{what:<32}{value:>10.2} (at least {least:.2})");
+    if value < least * NOISE {
+        missed.push(format!("{what}: {value:.2} of {least:.2}"));
+    }
+}
+
 fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

@@ -77,11 +77,7 @@ impl Server {
 
     /// User and system time it has used.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields = stat.rsplit_once(')').context("an unreadable stat")?.1.split_whitespace();
-        // Fields 14 and 15 of proc(5), in ticks of a hundredth of a second.
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        cpu_of(&self.child.id().to_string())
     }
 
     /// Resident memory, bytes.
@@ -91,6 +87,15 @@ impl Server {
         let kib: u64 = line.split_whitespace().nth(1).context("no figure")?.parse()?;
         Ok(kib * 1024)
     }
+}
+
+/// User and system time of a process, by its id or "self".
+pub(crate) fn cpu_of(process: &str) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    let fields = stat.rsplit_once(')').context("an unreadable stat")?.1.split_whitespace();
+    // Fields 14 and 15 of proc(5), in ticks of a hundredth of a second.
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// The node's program, built as this one was, and the components.
@@ -109,6 +114,6 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -222,6 +222,81 @@ async fn a_watcher_that_does_not_read_is_told_everything_when_it_does() {
     assert_eq!(told(&mut live, 30_000).await, (1..=30_000).collect::<Vec<u64>>());
 }
 
+/// Reads events until as many points were told or the stream ends: the numbers of the points, and the last event's id.
+async fn read_events(mut stream: reqwest::Response, count: usize) -> (Vec<u64>, String, bool) {
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let (mut text, mut seqs, mut last, mut over) = (String::new(), Vec::new(), String::new(), false);
+    while seqs.len() < count
+        && let Some(bytes) = stream.chunk().await.expect("the stream")
+    {
+        text.push_str(std::str::from_utf8(&bytes).expect("text"));
+        while let Some((event, rest)) = text.split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())) {
+            text = rest;
+            over |= event.contains("event: over");
+            let field = |name: &str| {
+                event.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
+            };
+            let Some(data) = field("data:").and_then(|data| serde_json::from_str::<Value>(&data).ok()) else {
+                continue;
+            };
+            last = field("id:").expect("an id");
+            assert_eq!(data["cursor"].to_string(), last);
+            seqs.extend(
+                data["points"]
+                    .as_array()
+                    .expect("points")
+                    .iter()
+                    .map(|p| p["seq"].as_u64().expect("a number")),
+            );
+        }
+    }
+    (seqs, last, over)
+}
+
+#[tokio::test]
+async fn events_go_on_where_they_were_broken_off() {
+    let walk = Walk::begin(-23.07, -46.07).await;
+    let (mut track, _) = walk.track(PACKED).await;
+    track.ask(&points(1, 1..=10)).await;
+    let stream = walk.tutor.events(&walk.path("/live"), None).await;
+    let (seqs, last, _) = read_events(stream, 10).await;
+    assert_eq!((seqs, last.as_str()), ((1..=10).collect(), "10"));
+    // The client is gone meanwhile, and comes back.
+    track.ask(&points(2, 11..=1_010)).await;
+    track.ask(&points(3, 1_011..=1_300)).await;
+    let stream = walk.tutor.events(&walk.path("/live"), Some(&last)).await;
+    let reading = tokio::spawn(read_events(stream, 1_294));
+    track.ask(&points(4, 1_301..=1_304)).await;
+    let (seqs, last, _) = reading.await.expect("read");
+    assert_eq!((seqs, last.as_str()), ((11..=1_304).collect(), "1304"));
+    act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
+    let stream = walk.tutor.events(&walk.path("/live"), Some(&last)).await;
+    let (seqs, last, over) = read_events(stream, usize::MAX).await;
+    assert!(seqs.is_empty() && last == "1304" && over, "{seqs:?} {last}");
+    let refused = walk.tutor.events(&walk.path("/live"), Some("x")).await;
+    assert_eq!(refused.status(), 400);
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_news() {
+    let walk = Walk::begin(-23.08, -46.08).await;
+    let (mut track, _) = walk.track(PACKED).await;
+    let now = walk.tutor.get(&walk.path("/live")).await.ok();
+    assert_eq!((&now["cursor"], &now["state"]), (&json!(0), &json!("started")), "{now}");
+    let path = walk.path("/live?since=0&wait=25s");
+    let tutor = walk.tutor.clone();
+    let waiting = tokio::spawn(async move { tutor.get(&path).await.ok() });
+    track.ask(&points(1, 1..=3)).await;
+    let news = waiting.await.expect("answered");
+    assert_eq!((&news["cursor"], &news["points"][2]["seq"]), (&json!(3), &json!(3)), "{news}");
+    let begun = tokio::time::Instant::now();
+    let nothing = walk.tutor.get(&walk.path("/live?since=3&wait=1s")).await.ok();
+    assert_eq!((&nothing["cursor"], &nothing["points"]), (&json!(3), &json!([])), "{nothing}");
+    assert!(begun.elapsed().as_millis() >= 900, "{:?}", begun.elapsed());
+    walk.tutor.get(&walk.path("/live?since=3&wait=1h")).await.refused(422, "invalid");
+    walk.tutor.join("tutor").await.get(&walk.path("/live")).await.refused(404, "not-found");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stops_says_so() {
     let node = TestNode::start(config).await;

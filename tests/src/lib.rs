@@ -234,6 +234,21 @@ impl Client {
         Ok(Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text })
     }
 
+    /// Opens a stream of events, where given after an event's id.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn events(&self, path: &str, last: Option<&str>) -> reqwest::Response {
+        let mut request = self.http.get(format!("{}{path}", self.base)).header("accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        request.send().await.expect("an answer")
+    }
+
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.raw(Method::GET, path, &[], Vec::new()).await

@@ -5,10 +5,12 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::response::Parts;
 use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
-use spin_sdk::wasip3::wit_bindgen::{StreamResult, spawn};
+use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
+use super::live::{self, Feed};
 use super::problem::Problem;
 
 /// Bytes of a request's body, whatever the node allows.
@@ -71,12 +73,6 @@ async fn read_body(request: Request) -> Result<Bytes, Problem> {
 /// The response as the host takes it. Its body is sent after this has returned.
 pub(super) fn write(response: http::Response<Bytes>) -> Result<Response, ErrorCode> {
     let (parts, body) = response.into_parts();
-    let entries: Vec<_> = parts
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect();
-    let headers = Fields::from_list(&entries).map_err(|e| ErrorCode::InternalError(Some(e.to_string())))?;
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     let contents = (!body.is_empty()).then(|| {
         let (mut writer, contents) = wit_stream::new();
@@ -88,6 +84,51 @@ pub(super) fn write(response: http::Response<Bytes>) -> Result<Response, ErrorCo
         });
         contents
     });
+    respond(&parts, contents, trailers)
+}
+
+/// A response whose body tells what a feed does, until that ends or the client goes.
+pub(super) fn write_events(parts: Parts, mut feed: Feed) -> Result<Response, ErrorCode> {
+    let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
+    let (mut writer, contents) = wit_stream::new();
+    spawn(async move {
+        // Clients that lose the stream, or come to its end, are to come back soon.
+        let mut left = writer.write_all(b"retry: 100\n\n".to_vec()).await;
+        while left.is_empty() {
+            let event = match feed.next().await {
+                Ok(Some(message)) if message.over() => {
+                    left = writer.write_all(live::event(&message)).await;
+                    if left.is_empty() {
+                        drop(writer.write_all(b"event: over\ndata:\n\n".to_vec()).await);
+                    }
+                    break;
+                }
+                Ok(Some(message)) => live::event(&message),
+                Ok(None) => break,
+                Err(problem) => {
+                    eprintln!("a stream of events broke off: {}", problem.code);
+                    break;
+                }
+            };
+            left = writer.write_all(event).await;
+        }
+        drop(writer);
+        drop(trailers_writer);
+    });
+    respond(&parts, Some(contents), trailers)
+}
+
+fn respond(
+    parts: &Parts,
+    contents: Option<StreamReader<u8>>,
+    trailers: FutureReader<Result<Option<Fields>, ErrorCode>>,
+) -> Result<Response, ErrorCode> {
+    let entries: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+        .collect();
+    let headers = Fields::from_list(&entries).map_err(|e| ErrorCode::InternalError(Some(e.to_string())))?;
     let (response, _sent) = Response::new(headers, contents, trailers);
     match response.set_status_code(parts.status.as_u16()) {
         Ok(()) => Ok(response),

@@ -7,6 +7,7 @@ mod events;
 mod exchange;
 mod extract;
 mod graphql;
+mod live;
 mod openapi;
 mod ops;
 mod problem;
@@ -28,6 +29,20 @@ fn local<F>(future: F) -> SendWrapper<F> {
     SendWrapper::new(future)
 }
 
+/// A response whose body is what a feed tells, for as long as it does.
+#[derive(Clone)]
+struct EventStream(live::Feed);
+
+impl axum::response::IntoResponse for EventStream {
+    fn into_response(self) -> axum::response::Response {
+        let mut response =
+            ([(http::header::CONTENT_TYPE, http::HeaderValue::from_static("text/event-stream"))], ())
+                .into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
 struct Gateway;
 
 spin_sdk::wasip3::http::service::export!(Gateway);
@@ -38,7 +53,12 @@ impl Guest for Gateway {
             Ok(request) => router::answer(request).await,
             Err(problem) => axum::response::IntoResponse::into_response(problem),
         };
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        if let Some(EventStream(feed)) = parts.extensions.remove() {
+            // The router counted the body that the feed replaces.
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            return exchange::write_events(parts, feed);
+        }
         // Every body is in memory already: collecting takes no time and cannot fail.
         let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         exchange::write(http::Response::from_parts(parts, bytes))

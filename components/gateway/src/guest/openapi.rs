@@ -54,6 +54,7 @@ use super::rest;
         rest::rides::complete,
         rest::rides::interrupt,
         rest::rides::rate,
+        rest::live::get,
         rest::tracks::append,
         rest::tracks::summary,
         rest::tracks::geojson,

@@ -85,6 +85,7 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/no-show", post(rest::rides::no_show))
         .route("/v1/rides/{id}/rating", post(rest::rides::rate))
         .route("/v1/rides/{id}/points", post(rest::tracks::append))
+        .route("/v1/rides/{id}/live", get(rest::live::get))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))
         .route("/v1/rides/{id}/route.gpx", get(rest::tracks::gpx))

@@ -12,13 +12,11 @@ use serde_bytes::ByteBuf;
 use super::api::Stored;
 use super::bindings::petwalker::identity::accounts::{self, Caller};
 use super::bindings::petwalker::matching::rides::{self, RideState};
-use super::bindings::petwalker::tracking::routes::{self, Batch, LiveFigures, TrackPoint};
+use super::bindings::petwalker::tracking::routes::{self, Batch, TrackPoint};
+use super::live::{self, LiveMessage};
 use super::ops::Outcome;
 use super::problem::Problem;
 use super::{events, extract};
-
-/// Points told at once; who is farther behind asks again.
-const POINTS_TOLD: u32 = 1_000;
 
 /// A client that wants a socket.
 #[derive(Deserialize)]
@@ -125,19 +123,6 @@ struct RefusedMessage<'a> {
     field: Option<&'a str>,
 }
 
-/// What a watcher is told.
-#[derive(Serialize)]
-struct LiveMessage<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    ride_id: &'a str,
-    /// Points stored up to here; a reader goes on from it.
-    cursor: u64,
-    state: RideState,
-    points: &'a [TrackPoint],
-    figures: Option<&'a LiveFigures>,
-}
-
 fn pack(message: &impl Serialize) -> Outcome<ByteBuf> {
     rmp_serde::to_vec_named(message).map(ByteBuf::from).map_err(|e| Problem::new("internal", e.to_string()))
 }
@@ -165,18 +150,6 @@ fn stored(id: u64, stored: &Stored) -> Outcome<ByteBuf> {
     pack(&StoredMessage { kind: "stored", id, stored })
 }
 
-/// Whether nothing more will happen to a ride in that state.
-const fn is_over(state: RideState) -> bool {
-    matches!(
-        state,
-        RideState::Completed
-            | RideState::Interrupted
-            | RideState::Cancelled
-            | RideState::Expired
-            | RideState::NoShow
-    )
-}
-
 /// Decides who may open a socket.
 pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     events::only_the_node(headers).await?;
@@ -202,7 +175,7 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
     }
-    if is_over(ride.state) {
+    if live::is_over(ride.state) {
         return Err(Problem::new("not-active", "the ride is over"));
     }
     let progress = routes::progress_of(id, false)?;
@@ -219,42 +192,17 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
 fn open_live(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
     let ride = rides::get(caller, id)?;
     let progress = routes::progress_of(id, true)?;
-    let greeting = LiveMessage {
-        kind: "live",
-        ride_id: id,
-        cursor: progress.cursor.into(),
-        state: ride.state,
-        points: &[],
-        figures: progress.live.as_ref(),
-    };
-    Ok(Opened {
-        key: id.to_owned(),
-        context: ByteBuf::new(),
-        until_ms,
-        cursor: progress.cursor.into(),
-        greeting: pack(&greeting)?,
-    })
+    let cursor = u64::from(progress.cursor);
+    let greeting = LiveMessage::new(id.to_owned(), cursor, ride.state, Vec::new(), progress.live);
+    Ok(Opened { key: id.to_owned(), context: ByteBuf::new(), until_ms, cursor, greeting: pack(&greeting)? })
 }
 
 /// What is new of a ride since a cursor.
 pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     events::only_the_node(headers).await?;
     let reading: Reading = unpack(body)?;
-    let status = rides::statuses(std::slice::from_ref(&reading.key))?.pop().flatten();
-    let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
-    let from = u32::try_from(reading.cursor).unwrap_or(u32::MAX);
-    let points = routes::points_after(&reading.key, from, POINTS_TOLD)?;
-    let to = reading.cursor.saturating_add(points.len() as u64);
-    let progress = routes::progress_of(&reading.key, true)?;
-    let message = LiveMessage {
-        kind: "live",
-        ride_id: &reading.key,
-        cursor: to,
-        state: status.state,
-        points: &points,
-        figures: progress.live.as_ref(),
-    };
-    let over = is_over(status.state) && points.len() < POINTS_TOLD as usize;
+    let message = live::since(&reading.key, reading.cursor)?;
+    let (to, over) = (message.cursor, message.over());
     answer(&News { from: reading.cursor, to, body: pack(&message)?, over })
 }
 
@@ -322,13 +270,7 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
 
 fn news(batch: &Batch, receipt: &routes::Receipt, state: RideState) -> Outcome<News> {
     let to = u64::from(receipt.progress.cursor);
-    let message = LiveMessage {
-        kind: "live",
-        ride_id: &batch.ride_id,
-        cursor: to,
-        state,
-        points: &receipt.fresh,
-        figures: receipt.progress.live.as_ref(),
-    };
+    let figures = receipt.progress.live.clone();
+    let message = LiveMessage::new(batch.ride_id.clone(), to, state, receipt.fresh.clone(), figures);
     Ok(News { from: to - u64::from(receipt.stored), to, body: pack(&message)?, over: false })
 }

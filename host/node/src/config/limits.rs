@@ -28,7 +28,7 @@ impl Default for LimitSettings {
     fn default() -> Self {
         Self {
             memory_mib: 128,
-            request_timeout_ms: 10_000,
+            request_timeout_ms: 30_000,
             idle_timeout_ms: 30_000,
             concurrent_requests: 256,
             requests_per_instance: 16,

@@ -4,6 +4,8 @@ use anyhow::Context as _;
 use reqwest::Method;
 use serde_json::Value;
 
+use super::socket::Socket;
+
 /// Calls one node.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -80,6 +82,11 @@ impl Person {
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
         self.client.call(Some(&self.token), method, path, body).await
+    }
+
+    /// Opens a socket; none where the server has none.
+    pub(super) async fn socket(&self, path: &str) -> anyhow::Result<Option<Socket>> {
+        Socket::open(&self.client.base, path, &self.token).await
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {

@@ -3,6 +3,7 @@
 mod client;
 mod events;
 mod people;
+mod socket;
 mod trace;
 mod walk;
 

@@ -1,10 +1,11 @@
 //! The walk itself: a recorded trace sent as a phone would send it.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::{Person, number, text};
+use super::socket::Socket;
 use super::trace::{Fix, length_m, read_gpx, shift};
 use super::{now_ms, say};
 
@@ -37,38 +38,83 @@ pub(super) async fn take(
     let half = fixes.len() / 2;
     let bar = ProgressBar::new(fixes.len() as u64)
         .with_style(ProgressStyle::with_template("walk         {bar:40} {pos}/{len} points")?);
-    send(walker, ride, &fixes[..half], 0, &bar).await?;
+    let watching = match tutor.socket(&step("live")).await? {
+        Some(socket) => Some(tokio::spawn(watch(socket))),
+        None => None,
+    };
+    let mut phone = Phone { walker, ride, socket: walker.socket(&step("track")).await?, bar };
+    phone.send(&fixes[..half], 0).await?;
     walker.post(&step("pause"), &nothing).await?;
     walker.post(&step("resume"), &nothing).await?;
-    send(walker, ride, &fixes[half..], half, &bar).await?;
-    bar.finish_and_clear();
+    phone.send(&fixes[half..], half).await?;
+    phone.bar.finish_and_clear();
 
     let done = walker.post(&step("complete"), &nothing).await?;
+    match watching {
+        Some(watching) => {
+            let (seqs, states) = watching.await??;
+            let all: Vec<usize> = (1..=fixes.len()).collect();
+            ensure!(seqs == all, "the tutor's map got other points than were sent: {seqs:?}");
+            ensure!(states == ["started", "paused", "started", "completed"], "the tutor saw {states:?}");
+            say("live", format!("the tutor's map got all {} points in order, and each change", all.len()));
+        }
+        None => say("live", "no sockets at this address: points were sent over HTTP"),
+    }
     check(tutor, ride, &fixes, &done).await
 }
 
-/// Sends fixes in batches, each backwards and with the last of the batch before repeated: the service settles both.
-async fn send(
-    walker: &Person,
-    ride: &str,
-    fixes: &[Fix],
-    offset: usize,
-    bar: &ProgressBar,
-) -> anyhow::Result<()> {
-    let numbered: Vec<Value> =
-        fixes.iter().enumerate().map(|(index, fix)| point(fix, offset + index + 1)).collect();
-    for start in (0..numbered.len()).step_by(BATCH) {
-        let end = (start + BATCH).min(numbered.len());
-        let mut points: Vec<&Value> = numbered[start.saturating_sub(1)..end].iter().collect();
-        points.reverse();
-        let receipt = walker.post(&format!("/v1/rides/{ride}/points"), &json!({ "points": points })).await?;
-        ensure!(
-            number(&receipt, "contiguous_seq")? == i64::try_from(offset + end)?,
-            "points are missing: {receipt}"
-        );
-        bar.inc((end - start) as u64);
+/// Watches until the walk is over: the numbers of the points in the order in which they came, and the states seen.
+async fn watch(mut socket: Socket) -> anyhow::Result<(Vec<usize>, Vec<String>)> {
+    let (mut seqs, mut states) = (Vec::new(), Vec::new());
+    while let Some(message) = socket.next().await? {
+        for point in message["points"].as_array().context("news without points")? {
+            seqs.push(usize::try_from(number(point, "seq")?)?);
+        }
+        states.push(text(&message, "state")?);
+        states.dedup();
     }
-    Ok(())
+    Ok((seqs, states))
+}
+
+/// The walker's phone.
+struct Phone<'a> {
+    walker: &'a Person,
+    ride: &'a str,
+    /// None where the server has no sockets.
+    socket: Option<Socket>,
+    bar: ProgressBar,
+}
+
+impl Phone<'_> {
+    /// Sends fixes in batches, each with the last of the batch before repeated, as after a bad link.
+    async fn send(&mut self, fixes: &[Fix], offset: usize) -> anyhow::Result<()> {
+        let numbered: Vec<Value> =
+            fixes.iter().enumerate().map(|(index, fix)| point(fix, offset + index + 1)).collect();
+        for start in (0..numbered.len()).step_by(BATCH) {
+            let end = (start + BATCH).min(numbered.len());
+            let receipt = self.store(&numbered[start.saturating_sub(1)..end]).await?;
+            ensure!(
+                number(&receipt, "contiguous_seq")? == i64::try_from(offset + end)?,
+                "points are missing: {receipt}"
+            );
+            self.bar.inc((end - start) as u64);
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, points: &[Value]) -> anyhow::Result<Value> {
+        match &mut self.socket {
+            Some(socket) => {
+                let answer = socket.ask(&json!({ "type": "points", "points": points })).await?;
+                ensure!(answer["type"] == "stored", "points were refused: {answer}");
+                Ok(answer)
+            }
+            None => {
+                let path = format!("/v1/rides/{}/points", self.ride);
+                self.walker.post(&path, &json!({ "points": points })).await
+            }
+        }
+    }
 }
 
 fn point(fix: &Fix, seq: usize) -> Value {

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod invoices;
+pub mod live;
 pub mod pets;
 pub mod quotes;
 pub mod rides;

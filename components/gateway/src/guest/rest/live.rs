@@ -1,0 +1,73 @@
+//! `/v1/rides/{id}/live` without a socket: a stream of events, or an answer that waits for news.
+
+use std::time::Duration;
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Json, Problems};
+use crate::guest::bindings::petwalker::matching::rides;
+use crate::guest::extract::{Auth, Query};
+use crate::guest::live::{Feed, LiveMessage, WAIT_MAX};
+use crate::guest::problem::Problem;
+use crate::guest::{EventStream, local};
+
+/// From where to read, and how long to wait.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    /// The `cursor` of what was read last; left out for the beginning.
+    since: Option<u64>,
+    /// How long to wait for something new, such as `25s`, which is the most; left out for not at all.
+    wait: Option<String>,
+}
+
+impl Reading {
+    fn wait(&self) -> Result<Duration, Problem> {
+        let Some(wait) = &self.wait else { return Ok(Duration::ZERO) };
+        let seconds = wait.strip_suffix('s').unwrap_or(wait).parse().ok().map(Duration::from_secs);
+        seconds
+            .filter(|wait| *wait <= WAIT_MAX)
+            .ok_or_else(|| Problem::new("invalid", "must be 0s to 25s").at("wait"))
+    }
+}
+
+/// What is new of a walk. With `Accept: text/event-stream`, events whose ids are cursors: a client that connects again
+/// with `Last-Event-ID` misses nothing and hears nothing twice. Otherwise one answer, which waits where asked to.
+#[utoipa::path(get, path = "/v1/rides/{id}/live", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride"), Reading),
+    responses((status = 200, content((LiveMessage = "application/json"), (String = "text/event-stream"))), Problems))]
+pub async fn get(
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Query(reading): Query<Reading>,
+) -> Result<Response, Problem> {
+    rides::get(&caller, &id)?;
+    let wait = reading.wait()?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/event-stream") {
+        let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+        let last = last.map(str::parse).transpose().map_err(|_| {
+            Problem::new("malformed", "must be the id of an event of this stream").at("Last-Event-ID")
+        })?;
+        let feed = Feed::new(id, last.or(reading.since).unwrap_or(0), None, WAIT_MAX);
+        let mut response = EventStream(feed).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        return Ok(response);
+    }
+    local(answer(id, reading.since, wait)).await
+}
+
+async fn answer(id: String, since: Option<u64>, wait: Duration) -> Result<Response, Problem> {
+    let now = crate::guest::live::since(&id, since.unwrap_or(0))?;
+    if since.is_none() || !now.is_empty() || now.over() || wait.is_zero() {
+        return Ok(Json(now).into_response());
+    }
+    let mut feed = Feed::new(id, now.cursor, Some(now.state()), wait);
+    let news = feed.next().await?;
+    Ok(Json(news.unwrap_or(now)).into_response())
+}
