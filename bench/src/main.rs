@@ -3,6 +3,7 @@
 //! What is gated is CPU time per request of the server: user and system time are what noise moves least.
 
 mod drive;
+mod live;
 mod native;
 mod prepare;
 mod redis;
@@ -35,6 +36,8 @@ enum Scenario {
     Ride(Length),
     /// Points sent over sockets and stored, beside a native writer and Redis
     Track(Length),
+    /// From a walker's phone to the tutor's map, and the memory of 10,000 idle watchers
+    Live(Length),
     /// Everything, with start time and memory, and the gates
     All(Length),
     /// The native server (started by the scenarios)
@@ -71,9 +74,11 @@ fn main() -> anyhow::Result<()> {
             Scenario::Nearest(length) => report::run(&["nearest"], length.seconds()).await,
             Scenario::Ride(length) => report::run(&["ride"], length.seconds()).await,
             Scenario::Track(length) => track::run(length.seconds()).await,
+            Scenario::Live(length) => live::run(length.seconds()).await,
             Scenario::All(length) => {
                 report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await?;
-                track::run(length.seconds()).await
+                track::run(length.seconds()).await?;
+                live::run(length.seconds()).await
             }
         }
     })

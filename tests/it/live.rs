@@ -222,6 +222,25 @@ async fn a_watcher_that_does_not_read_is_told_everything_when_it_does() {
     assert_eq!(told(&mut live, 30_000).await, (1..=30_000).collect::<Vec<u64>>());
 }
 
+#[tokio::test]
+async fn a_ticket_opens_one_socket() {
+    let walk = Walk::begin(-23.09, -46.09).await;
+    let issued = walk.tutor.post(&walk.path("/tickets"), &json!({ "socket": "live" })).await;
+    assert_eq!(issued.status, 201, "{}", issued.text);
+    let ticket = issued.json["value"].as_str().expect("a ticket").to_owned();
+    let browser = walk.tutor.without_token();
+    let path = walk.path(&format!("/live?ticket={ticket}"));
+    let mut live = browser.socket(&path, JSON).await.expect("opened");
+    assert_eq!(live.next().await["state"], "started");
+    let again = browser.socket(&path, JSON).await.err().expect("refused");
+    assert_eq!((again.0, &again.1["code"]), (401, &json!("bad-token")), "{}", again.1);
+    let foreign = walk.tutor.post(&walk.path("/tickets"), &json!({ "socket": "track" })).await.ok();
+    let foreign = walk.path(&format!("/live?ticket={}", foreign["value"].as_str().expect("a ticket")));
+    assert_eq!(browser.socket(&foreign, JSON).await.err().expect("refused").0, 401);
+    let stranger = walk.tutor.join("tutor").await;
+    stranger.post(&walk.path("/tickets"), &json!({ "socket": "live" })).await.refused(404, "not-found");
+}
+
 /// Reads events until as many points were told or the stream ends: the numbers of the points, and the last event's id.
 async fn read_events(mut stream: reqwest::Response, count: usize) -> (Vec<u64>, String, bool) {
     assert_eq!(stream.headers()["content-type"], "text/event-stream");

@@ -10,7 +10,7 @@ const DATABASES: &[(&str, &[&str])] = &[
     ("advice", &[]),
     ("billing", &["global"]),
     ("gateway", &["region", "global"]),
-    ("identity", &["global"]),
+    ("identity", &["global", "region"]),
     ("marketplace", &["global"]),
     ("matching", &["region"]),
     ("pricing", &["region", "global"]),

@@ -200,6 +200,12 @@ impl Client {
         Self { http: reqwest::Client::new(), base: url.to_owned(), token: None }
     }
 
+    /// The same caller without a token.
+    #[must_use]
+    pub fn without_token(&self) -> Self {
+        Self { token: None, ..self.clone() }
+    }
+
     /// The same caller with that token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {

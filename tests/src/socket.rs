@@ -100,6 +100,23 @@ impl Socket {
         self.next().await
     }
 
+    /// The same; none where the socket ends first.
+    ///
+    /// # Panics
+    /// When nothing comes.
+    pub async fn try_ask(&mut self, message: &Value) -> Option<Value> {
+        let frame = Message::binary(rmp_serde::to_vec_named(message).expect("encodes"));
+        self.stream.send(frame).await.ok()?;
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("in time");
+            match frame?.ok()? {
+                Message::Binary(bytes) => return Some(rmp_serde::from_slice(&bytes).expect("MessagePack")),
+                Message::Close(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
     /// The code and reason with which the socket ends, whatever comes before.
     ///
     /// # Panics

@@ -6,7 +6,7 @@ use edge_node::Config;
 use edge_runtime::Manifest;
 use edge_runtime::outbound::HostPattern;
 use edge_runtime::route::Pattern;
-use identity::domain::{Keys, RefreshToken};
+use identity::domain::{Keys, OpaqueToken};
 use matching::domain::RideEvent;
 use petwalker_journal::Envelope;
 use petwalker_kernel::{AccountId, Currency, UtcMillis};
@@ -55,7 +55,7 @@ fn no_changed_token_is_ours() {
 #[test]
 fn refresh_tokens() {
     fuzz("refresh-token", 4_000, |bytes| {
-        let Ok(token) = RefreshToken::decode(&text(bytes)) else { return };
+        let Ok(token) = OpaqueToken::decode(&text(bytes)) else { return };
         assert_eq!(token.encode(), text(bytes), "a token has one spelling");
     });
 }

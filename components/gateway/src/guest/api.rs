@@ -139,6 +139,24 @@ pub struct PointsBody {
     pub points: Vec<TrackPoint>,
 }
 
+/// What a ticket is wanted for.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TicketBody {
+    /// Which socket of the ride.
+    pub socket: SocketKind,
+}
+
+/// A socket of a ride.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SocketKind {
+    /// The walker sends points.
+    Track,
+    /// The tutor watches.
+    Live,
+}
+
 /// How far a track is stored.
 #[derive(Clone, Debug, Serialize, ToSchema, SimpleObject)]
 pub struct Stored {

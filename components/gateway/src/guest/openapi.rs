@@ -55,6 +55,7 @@ use super::rest;
         rest::rides::interrupt,
         rest::rides::rate,
         rest::live::get,
+        rest::live::ticket,
         rest::tracks::append,
         rest::tracks::summary,
         rest::tracks::geojson,

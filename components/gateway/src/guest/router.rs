@@ -86,6 +86,7 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/rating", post(rest::rides::rate))
         .route("/v1/rides/{id}/points", post(rest::tracks::append))
         .route("/v1/rides/{id}/live", get(rest::live::get))
+        .route("/v1/rides/{id}/tickets", post(rest::live::ticket))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))
         .route("/v1/rides/{id}/route.gpx", get(rest::tracks::gpx))

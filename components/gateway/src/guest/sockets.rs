@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::api::Stored;
+use super::api::{Instant, Stored};
 use super::bindings::petwalker::identity::accounts::{self, Caller};
 use super::bindings::petwalker::matching::rides::{self, RideState};
 use super::bindings::petwalker::tracking::routes::{self, Batch, TrackPoint};
@@ -22,6 +22,7 @@ use super::{events, extract};
 #[derive(Deserialize)]
 struct Opening {
     path: String,
+    query: Option<String>,
     authorization: Option<String>,
 }
 
@@ -154,12 +155,7 @@ fn stored(id: u64, stored: &Stored) -> Outcome<ByteBuf> {
 pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     events::only_the_node(headers).await?;
     let opening: Opening = unpack(body)?;
-    let mut asked = HeaderMap::new();
-    if let Some(value) = opening.authorization.and_then(|value| HeaderValue::try_from(value).ok()) {
-        asked.insert(header::AUTHORIZATION, value);
-    }
-    let caller = extract::authenticate(&asked).await?;
-    let until = accounts::access_ends_at(extract::bearer(&asked).unwrap_or_default())?;
+    let (caller, until) = holder(&opening).await?;
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
         Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
@@ -167,6 +163,22 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
     };
     answer(&opened)
+}
+
+/// Who wants the socket, by the token in its header or the ticket in its query; and until when that holds.
+async fn holder(opening: &Opening) -> Outcome<(Caller, Instant)> {
+    let query = opening.query.as_deref().unwrap_or_default();
+    if let Some(ticket) = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")) {
+        let holder = accounts::redeem_ticket(ticket, &opening.path)?;
+        return Ok((holder.caller, holder.access_ends_at));
+    }
+    let mut headers = HeaderMap::new();
+    if let Some(value) = opening.authorization.as_ref().and_then(|value| HeaderValue::try_from(value).ok()) {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    let caller = extract::authenticate(&headers).await?;
+    let until = accounts::access_ends_at(extract::bearer(&headers).unwrap_or_default())?;
+    Ok((caller, until))
 }
 
 /// A walker sends the points of a walk.

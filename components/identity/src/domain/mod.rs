@@ -9,7 +9,7 @@ mod walker;
 pub use account::{Account, Role, check_sign_up, email_key};
 pub use password::{PasswordError, hash_password, verify_password};
 pub use pet::{Pet, PetDetails, PetSize, Species};
-pub use token::{ACCESS_TTL, Claims, Keys, REFRESH_TTL, RefreshToken, TokenError};
+pub use token::{ACCESS_TTL, Claims, Keys, OpaqueToken, REFRESH_TTL, TokenError};
 pub use walker::{Availability, WalkerDetails, WalkerProfile};
 
 /// An input that is out of its range.

@@ -164,11 +164,11 @@ fn decode<T: for<'de> Deserialize<'de>>(part: &str) -> Result<T, TokenError> {
     serde_json::from_slice(&bytes).map_err(|_| TokenError::Malformed)
 }
 
-/// A refresh token: 32 random bytes, of which the database keeps the digest only.
+/// A refresh token or a ticket: 32 random bytes, of which the database keeps the digest only.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefreshToken([u8; 32]);
+pub struct OpaqueToken([u8; 32]);
 
-impl RefreshToken {
+impl OpaqueToken {
     /// A fresh one.
     pub fn new(moment: &mut Moment<'_>) -> Self {
         Self(moment.bytes())

@@ -4,10 +4,10 @@ use petwalker_store::{Ambient, Command as StoreCommand};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Instant, Refusal, SessionTokens, SignUpRequest,
+    Account, Caller, Command, Guest, Instant, Refusal, SessionTokens, SignUpRequest, Ticket, TicketHolder,
 };
-use super::{convert, global, keys};
-use crate::domain::email_key;
+use super::{convert, global, keys, region};
+use crate::domain::{Claims, email_key};
 use crate::service;
 
 impl Guest for Component {
@@ -58,6 +58,21 @@ impl Guest for Component {
     fn access_ends_at(access_token: String) -> Result<Instant, Refusal> {
         let claims = keys::verify(&access_token, Ambient::now())?;
         Ok(Instant { epoch_ms: claims.expires_at.get() })
+    }
+
+    fn issue_ticket(access_token: String, purpose: String) -> Result<Ticket, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now())?;
+        let sql = region()?;
+        let (value, expires_at) =
+            Ambient::moment(|moment| service::issue_ticket(&sql, moment, claims, &purpose))?;
+        Ok(Ticket { value, expires_at: Instant { epoch_ms: expires_at.get() } })
+    }
+
+    fn redeem_ticket(ticket: String, purpose: String) -> Result<TicketHolder, Refusal> {
+        let ticket = service::redeem_ticket(&region()?, Ambient::now(), &ticket, &purpose)?;
+        let access_ends_at = Instant { epoch_ms: ticket.access_ends_at.get() };
+        let claims = Claims { account: ticket.account, role: ticket.role, expires_at: ticket.access_ends_at };
+        Ok(TicketHolder { caller: convert::caller_to_wit(claims), access_ends_at })
     }
 
     async fn jwks() -> Result<String, Refusal> {

@@ -13,3 +13,7 @@ use crate::service::Refusal;
 fn global() -> Result<Database, Refusal> {
     Ok(Database::open("global")?)
 }
+
+fn region() -> Result<Database, Refusal> {
+    Ok(Database::open("region")?)
+}

@@ -3,6 +3,7 @@
 mod profiles;
 mod sessions;
 mod sign_up;
+mod tickets;
 
 use petwalker_kernel::AccountId;
 use petwalker_store::{CommandError, SqlError};
@@ -12,6 +13,7 @@ use crate::domain::{Invalid, PasswordError, Role, TokenError};
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, sign_up};
+pub use tickets::{issue_ticket, redeem_ticket};
 
 /// An authenticated account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use petwalker_kernel::{Moment, SessionId};
 use petwalker_store::{Sql, transaction};
 
 use super::{Caller, Refusal};
-use crate::domain::{Account, Keys, REFRESH_TTL, RefreshToken, verify_password};
+use crate::domain::{Account, Keys, OpaqueToken, REFRESH_TTL, verify_password};
 use crate::sql;
 
 /// A hash that no password has, so that an unknown address takes as long as a known one.
@@ -52,7 +52,7 @@ fn hand_out(
     session: SessionId,
     account: Account,
 ) -> Result<SessionTokens, Refusal> {
-    let refresh = RefreshToken::new(moment);
+    let refresh = OpaqueToken::new(moment);
     sql::insert_refresh_token(sql, session, refresh.digest(), moment.now.plus(REFRESH_TTL))?;
     Ok(SessionTokens {
         access_token: keys.issue(account.id, account.role, moment.now),
@@ -71,7 +71,7 @@ pub fn refresh(
     keys: &Keys,
     token: &str,
 ) -> Result<SessionTokens, Refusal> {
-    let token = RefreshToken::decode(token)?;
+    let token = OpaqueToken::decode(token)?;
     let outcome = transaction(sql, |sql| {
         let trade = sql::refresh_token(sql, token.digest())?.ok_or(Refusal::SessionEnded)?;
         if trade.revoked || trade.expires_at <= moment.now {
@@ -95,7 +95,7 @@ pub fn refresh(
 /// # Errors
 /// When the database fails.
 pub fn log_out(sql: &impl Sql, moment: &Moment<'_>, token: &str) -> Result<(), Refusal> {
-    let Ok(token) = RefreshToken::decode(token) else { return Ok(()) };
+    let Ok(token) = OpaqueToken::decode(token) else { return Ok(()) };
     if let Some(trade) = sql::refresh_token(sql, token.digest())? {
         sql::revoke(sql, trade.session, moment.now)?;
     }

@@ -203,7 +203,8 @@ impl Sockets {
     async fn permission(&self, request: &Request<Incoming>) -> Result<Opened, Response<Body>> {
         let authorization =
             request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let opening = Opening { path: request.uri().path(), authorization };
+        let uri = request.uri();
+        let opening = Opening { path: uri.path(), query: uri.query(), authorization };
         let failed = |detail: &dyn std::fmt::Display| {
             tracing::error!(%detail, "the component's answer about a socket cannot be read");
             problem(StatusCode::INTERNAL_SERVER_ERROR, "component-failed", "the component failed")

@@ -7,6 +7,7 @@ use serde_bytes::ByteBuf;
 #[derive(Serialize)]
 pub(super) struct Opening<'a> {
     pub path: &'a str,
+    pub query: Option<&'a str>,
     pub authorization: Option<&'a str>,
 }
 

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Json, Problems};
+use crate::guest::api::{SocketKind, TicketBody};
+use crate::guest::bindings::petwalker::identity::accounts::{self, Ticket};
 use crate::guest::bindings::petwalker::matching::rides;
-use crate::guest::extract::{Auth, Query};
+use crate::guest::extract::{self, Auth, Call, Query};
 use crate::guest::live::{Feed, LiveMessage, WAIT_MAX};
 use crate::guest::problem::Problem;
 use crate::guest::{EventStream, local};
@@ -70,4 +72,24 @@ async fn answer(id: String, since: Option<u64>, wait: Duration) -> Result<Respon
     let mut feed = Feed::new(id, now.cursor, Some(now.state()), wait);
     let news = feed.next().await?;
     Ok(Json(news.unwrap_or(now)).into_response())
+}
+
+/// A ticket for one socket of a browser, which cannot send the access token with its handshake: append `?ticket=` and its
+/// value to the socket's path.
+#[utoipa::path(post, path = "/v1/rides/{id}/tickets", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride")), request_body = TicketBody,
+    responses((status = 201, body = Ticket), Problems))]
+pub async fn ticket(
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    call: Call<TicketBody>,
+) -> Result<Response, Problem> {
+    rides::get(&call.context.caller, &id)?;
+    let end = match call.body.socket {
+        SocketKind::Track => "track",
+        SocketKind::Live => "live",
+    };
+    let token = extract::bearer(&headers).unwrap_or_default();
+    let ticket = accounts::issue_ticket(token, &format!("/v1/rides/{id}/{end}"))?;
+    Ok((StatusCode::CREATED, Json(ticket)).into_response())
 }
