@@ -180,7 +180,7 @@ async fn native(data: &Path, root: &Path, shape: Shape, length: Duration) -> any
                     Ok(Batch { ride: walk.ride, points, watched: false })
                 })
                 .collect::<anyhow::Result<Vec<_>>>()?;
-            for receipt in ingest(&sql, &batches)? {
+            for receipt in ingest(&sql, now(), &batches)? {
                 points += receipt?.fresh.len() as u64;
             }
             seq += shape.points;

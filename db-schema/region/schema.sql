@@ -117,8 +117,11 @@ CREATE INDEX quotes_by_end ON quotes (expires_at_ms);
 CREATE TABLE tracks (
     ride_id TEXT PRIMARY KEY,
     progress BLOB NOT NULL,
-    tail BLOB NOT NULL
+    tail BLOB NOT NULL,
+    touched_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tracks_by_age ON tracks (touched_at_ms);
 
 -- Its full chunks, numbered from 0 in the order of arrival.
 CREATE TABLE track_chunks (

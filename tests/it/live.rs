@@ -10,14 +10,14 @@ const JSON: &str = "petwalker.v1.json";
 const PACKED: &str = "petwalker.v1.msgpack";
 
 /// A walk under way.
-struct Walk {
-    tutor: Client,
-    walker: Client,
-    ride: Value,
+pub struct Walk {
+    pub tutor: Client,
+    pub walker: Client,
+    pub ride: Value,
 }
 
 impl Walk {
-    async fn begin(lat: f64, lon: f64) -> Self {
+    pub async fn begin(lat: f64, lon: f64) -> Self {
         let (tutor, walker, ride) = accepted(lat, lon).await;
         act(&walker, &ride, "arrive", &json!({})).await.ok();
         let walk = Self { tutor, walker, ride };
@@ -26,7 +26,7 @@ impl Walk {
         walk
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub fn path(&self, rest: &str) -> String {
         format!("/v1/rides/{}{rest}", self.ride["id"].as_str().expect("an id"))
     }
 

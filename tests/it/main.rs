@@ -6,6 +6,7 @@ mod components;
 mod crash;
 mod fuzz;
 mod graphql;
+mod history;
 mod limits;
 mod live;
 mod rides;

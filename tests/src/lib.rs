@@ -277,6 +277,11 @@ impl Client {
         self.try_raw(Method::POST, path, &all, body.to_string().into_bytes()).await.ok()
     }
 
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.raw(Method::DELETE, path, &[], Vec::new()).await
+    }
+
     /// PUT of JSON.
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         self.raw(Method::PUT, path, &[("content-type", "application/json")], body.to_string().into_bytes())

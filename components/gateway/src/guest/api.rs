@@ -139,6 +139,13 @@ pub struct PointsBody {
     pub points: Vec<TrackPoint>,
 }
 
+/// A route as encoded polylines of precision 5.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Polylines {
+    /// One for each stretch that was measured without a break.
+    pub polylines: Vec<String>,
+}
+
 /// What a ticket is wanted for.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

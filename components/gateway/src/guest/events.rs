@@ -12,12 +12,16 @@ use super::bindings::petwalker::billing::invoices::{self, Bill, EventRun, Invoic
 use super::bindings::petwalker::marketplace::shop;
 use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::pricing::quotes::{self, RideOutcome};
+use super::bindings::petwalker::tracking::routes;
 use super::ops::Outcome;
 use super::problem::Problem;
 
 /// The header by which the node is known, and the variable that holds its value.
 const HEADER: &str = "edge-internal";
 const VARIABLE: &str = "internal_secret";
+
+/// Days after which the points of a walk are erased.
+const RETENTION_VARIABLE: &str = "track_retention_days";
 
 #[derive(Serialize)]
 struct Reached {
@@ -130,6 +134,17 @@ pub async fn tick(headers: &HeaderMap) -> Outcome<Response> {
     let rides = rides::tick().map(drop).map_err(Problem::from);
     let payments = invoices::pump().await.map(drop).map_err(Problem::from);
     let orders = shop::release_expired().await.map(drop).map_err(Problem::from);
-    rides.and(payments).and(orders)?;
+    let tracks = purge_tracks().await;
+    rides.and(payments).and(orders).and(tracks)?;
     Ok(http::StatusCode::NO_CONTENT.into_response())
+}
+
+/// Erases tracks that are older than the policy says.
+async fn purge_tracks() -> Outcome<()> {
+    let days = spin_sdk::variables::get(RETENTION_VARIABLE).await.unwrap_or_default();
+    let days = days.parse().map_err(|_| {
+        Problem::new("internal", format!("variable '{RETENTION_VARIABLE}' is not a number of days"))
+    })?;
+    routes::purge(days)?;
+    Ok(())
 }

@@ -60,6 +60,8 @@ use super::rest;
         rest::tracks::summary,
         rest::tracks::geojson,
         rest::tracks::gpx,
+        rest::tracks::polylines,
+        rest::tracks::erase,
         rest::invoices::get,
         rest::invoices::tip,
         rest::invoices::refund,

@@ -87,9 +87,10 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/points", post(rest::tracks::append))
         .route("/v1/rides/{id}/live", get(rest::live::get))
         .route("/v1/rides/{id}/tickets", post(rest::live::ticket))
-        .route("/v1/rides/{id}/route", get(rest::tracks::summary))
+        .route("/v1/rides/{id}/route", get(rest::tracks::summary).delete(rest::tracks::erase))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))
         .route("/v1/rides/{id}/route.gpx", get(rest::tracks::gpx))
+        .route("/v1/rides/{id}/route.polylines", get(rest::tracks::polylines))
 }
 
 fn money() -> Router {

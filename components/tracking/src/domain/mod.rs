@@ -11,12 +11,14 @@ mod precision;
 mod progress;
 mod route;
 mod seqs;
+mod view;
 
 pub use chunk::{BadChunk, CHUNK_POINTS, Last, decode};
-pub use export::{geojson, gpx};
+pub use export::{geojson, gpx, polylines};
 pub use judge::{Counted, Verdict};
 pub use live::Live;
 pub use point::{ACCURACY_M_MAX, BadPoint, TrackPoint};
 pub use precision::{AccuracyClass, Precision, precision};
 pub use progress::{Added, POINTS_MAX, Progress, TooMuch};
 pub use route::{Gap, Haste, Pause, Route, Step, analyse};
+pub use view::{Hidden, TOLERANCE_M_MAX, View, lines};

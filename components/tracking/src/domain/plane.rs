@@ -1,6 +1,6 @@
 //! A small part of the Earth as a plane: what filters calculate on.
 
-use petwalker_kernel::GeoPoint;
+use petwalker_kernel::{GeoPoint, UtcMillis};
 
 use super::filter::{Fix, Plane};
 use super::point::TrackPoint;
@@ -12,28 +12,42 @@ const DEGREE_M: f64 = 6_371_008.8 * std::f64::consts::PI / 180.0;
 /// kilometres away from the poles.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {
-    point: TrackPoint,
+    place: GeoPoint,
+    at: UtcMillis,
     /// Metres of a degree of longitude there.
     degree_east_m: f64,
 }
 
 impl Origin {
+    /// Counts from a place, and from no moment in particular.
+    #[must_use]
+    pub fn of(place: GeoPoint) -> Self {
+        let degree_east_m = DEGREE_M * place.lat().to_radians().cos().max(1e-6);
+        Self { place, at: UtcMillis::default(), degree_east_m }
+    }
+
     /// Counts from a fix.
     #[must_use]
     pub fn at(point: &TrackPoint) -> Self {
-        Self { point: *point, degree_east_m: DEGREE_M * point.place.lat().to_radians().cos().max(1e-6) }
+        Self { at: point.at, ..Self::of(point.place) }
+    }
+
+    /// A place on the plane: metres east and north.
+    #[must_use]
+    pub fn plane(&self, place: GeoPoint) -> Plane {
+        // The short way round where the date line is between them.
+        let mut east = place.lon() - self.place.lon();
+        east -= 360.0 * (east / 360.0).round();
+        [east * self.degree_east_m, (place.lat() - self.place.lat()) * DEGREE_M]
     }
 
     /// A fix on the plane.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a walk's milliseconds fit a double exactly")]
     pub fn fix(&self, point: &TrackPoint) -> Fix {
-        // The short way round where the date line is between them.
-        let mut east = point.place.lon() - self.point.place.lon();
-        east -= 360.0 * (east / 360.0).round();
-        let north = point.place.lat() - self.point.place.lat();
         Fix {
-            at_s: point.seconds_since(&self.point),
-            place: [east * self.degree_east_m, north * DEGREE_M],
+            at_s: point.at.since(self.at).get() as f64 / 1_000.0,
+            place: self.plane(point.place),
             accuracy_m: point.accuracy_m,
         }
     }
@@ -41,8 +55,8 @@ impl Origin {
     /// The place of metres on the plane, where it is on Earth.
     #[must_use]
     pub fn place(&self, [east, north]: Plane) -> Option<GeoPoint> {
-        let mut lon = self.point.place.lon() + east / self.degree_east_m;
+        let mut lon = self.place.lon() + east / self.degree_east_m;
         lon -= 360.0 * (lon / 360.0).round();
-        GeoPoint::new(self.point.place.lat() + north / DEGREE_M, lon).ok()
+        GeoPoint::new(self.place.lat() + north / DEGREE_M, lon).ok()
     }
 }

@@ -3,7 +3,7 @@
 use petwalker_kernel::{GeoPoint, UtcMillis};
 
 use super::bindings::exports::petwalker::tracking::routes as wit;
-use crate::domain::{self, AccuracyClass, Live, Route, TrackPoint, Verdict};
+use crate::domain::{self, AccuracyClass, Hidden, Live, Route, TOLERANCE_M_MAX, TrackPoint, Verdict, View};
 use crate::service::{Batch, Receipt, Refusal};
 
 /// Runs of missing numbers that are told at once.
@@ -114,6 +114,19 @@ pub(super) fn summary(route: &Route) -> wit::RouteSummary {
         jumps: count(route.count(Verdict::Jump)),
         ascent_m: route.ascent_m,
     }
+}
+
+pub(super) fn view(view: &wit::RouteView) -> Result<View, Refusal> {
+    let invalid = |field: &str, message: String| Refusal::Invalid { field: field.to_owned(), message };
+    if !(0.0..=TOLERANCE_M_MAX).contains(&view.tolerance_m) {
+        return Err(invalid("tolerance_m", format!("must be 0 to {TOLERANCE_M_MAX}")));
+    }
+    let hidden = view.hidden.as_ref().map(|circle| {
+        let centre = GeoPoint::new(circle.centre.lat, circle.centre.lon)
+            .map_err(|e| invalid("hidden.centre", e.to_string()))?;
+        Ok::<_, Refusal>(Hidden { centre, radius_m: circle.radius_m })
+    });
+    Ok(View { tolerance_m: view.tolerance_m, hidden: hidden.transpose()? })
 }
 
 fn count(number: usize) -> u32 {

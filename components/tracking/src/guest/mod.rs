@@ -3,8 +3,8 @@
 mod bindings;
 mod convert;
 
-use petwalker_kernel::RideId;
-use petwalker_store::Database;
+use petwalker_kernel::{Millis, RideId};
+use petwalker_store::{Ambient, Database};
 
 use self::bindings::Component;
 use self::bindings::exports::petwalker::tracking::routes as wit;
@@ -16,7 +16,7 @@ impl wit::Guest for Component {
         // What cannot be read is refused by itself; the rest goes into one transaction.
         let read: Vec<Result<Batch, Refusal>> = batches.iter().map(convert::batch).collect();
         let good: Vec<Batch> = read.iter().filter_map(|batch| batch.as_ref().ok().cloned()).collect();
-        let mut stored = service::ingest(&region()?, &good)?.into_iter();
+        let mut stored = service::ingest(&region()?, Ambient::now(), &good)?.into_iter();
         let answers = read.into_iter().map(|batch| match batch {
             Ok(batch) => {
                 let receipt = stored.next().unwrap_or(Err(Refusal::NotFound))?;
@@ -43,12 +43,28 @@ impl wit::Guest for Component {
         Ok(convert::summary(&route))
     }
 
-    fn geojson(ride_id: String) -> Result<String, wit::Refusal> {
-        Ok(domain::geojson(&ride_id, &service::route(&region()?, ride(&ride_id)?)?))
+    fn geojson(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {
+        let view = convert::view(&view)?;
+        Ok(domain::geojson(&ride_id, &service::route(&region()?, ride(&ride_id)?)?, view))
     }
 
-    fn gpx(ride_id: String) -> Result<String, wit::Refusal> {
-        Ok(domain::gpx(&ride_id, &service::route(&region()?, ride(&ride_id)?)?))
+    fn gpx(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {
+        let view = convert::view(&view)?;
+        Ok(domain::gpx(&ride_id, &service::route(&region()?, ride(&ride_id)?)?, view))
+    }
+
+    fn polylines(ride_id: String, view: wit::RouteView) -> Result<Vec<String>, wit::Refusal> {
+        let view = convert::view(&view)?;
+        Ok(domain::polylines(&service::route(&region()?, ride(&ride_id)?)?, view))
+    }
+
+    fn erase(ride_id: String) -> Result<bool, wit::Refusal> {
+        Ok(service::erase(&region()?, ride(&ride_id)?)?)
+    }
+
+    fn purge(days: u32) -> Result<u32, wit::Refusal> {
+        let age = Millis::from_mins(i64::from(days) * 24 * 60);
+        Ok(u32::try_from(service::purge(&region()?, Ambient::now(), age)?).unwrap_or(u32::MAX))
     }
 }
 

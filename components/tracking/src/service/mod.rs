@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use petwalker_kernel::RideId;
+use petwalker_kernel::{Millis, RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, transaction};
 
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
@@ -14,6 +14,9 @@ use crate::sql::{self, Track};
 
 /// Points of one batch.
 pub const BATCH_MAX: usize = 1_000;
+
+/// Tracks erased at once, so that writers do not wait long.
+pub const PURGE_MAX: u32 = 100;
 
 /// Points of one ride, sent together.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +71,11 @@ impl From<TooMuch> for Refusal {
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
-pub fn ingest(sql: &impl Sql, batches: &[Batch]) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
+pub fn ingest(
+    sql: &impl Sql,
+    now: UtcMillis,
+    batches: &[Batch],
+) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
     transaction(sql, |sql| {
         let mut tracks = BTreeMap::new();
         let mut receipts = Vec::with_capacity(batches.len());
@@ -80,7 +87,7 @@ pub fn ingest(sql: &impl Sql, batches: &[Batch]) -> Result<Vec<Result<Receipt, R
         }
         for (ride, (track, changed)) in tracks {
             if changed {
-                sql::keep(sql, ride, track)?;
+                sql::keep(sql, now, ride, track)?;
             }
         }
         Ok(receipts)
@@ -119,14 +126,6 @@ fn add(
     })
 }
 
-/// Stores one batch, all of it or nothing.
-///
-/// # Errors
-/// When the batch is too large, the ride has too many points, or the database fails.
-pub fn append(sql: &impl Sql, batch: Batch) -> Result<Receipt, Refusal> {
-    ingest(sql, &[batch])?.pop().unwrap_or(Err(Refusal::NotFound))
-}
-
 /// What is known of a ride's track.
 ///
 /// # Errors
@@ -149,4 +148,25 @@ pub fn points_after(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<Tra
 /// When the database fails.
 pub fn route(sql: &impl Sql, ride: RideId) -> Result<Route, Refusal> {
     Ok(analyse(sql::points(sql, ride, 0)?))
+}
+
+/// Erases all of a ride's track. False: there was none.
+///
+/// # Errors
+/// When the database fails.
+pub fn erase(sql: &impl Sql, ride: RideId) -> Result<bool, Refusal> {
+    transaction(sql, |sql| Ok(sql::erase(sql, ride)?))
+}
+
+/// Erases the tracks that were touched last longer ago than `age`, at most [`PURGE_MAX`] at once; how many.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge(sql: &impl Sql, now: UtcMillis, age: Millis) -> Result<usize, Refusal> {
+    let before = now.plus(Millis::new(-age.get()));
+    let old = sql::older_than(sql, before, PURGE_MAX)?;
+    if !old.is_empty() {
+        transaction(sql, |sql| old.iter().try_for_each(|ride| sql::erase(sql, *ride).map(drop)))?;
+    }
+    Ok(old.len())
 }

@@ -1,9 +1,9 @@
 //! The service on a real database: every point is stored once, told apart, and found again from any cursor.
 
-use petwalker_kernel::{Moment, RideId, SeededEntropy, UtcMillis};
+use petwalker_kernel::{Millis, Moment, RideId, SeededEntropy, UtcMillis};
 use petwalker_store::NativeDatabase;
 
-use super::{Batch, Refusal, append, ingest, points_after, route};
+use super::{Batch, Receipt, Refusal, erase, ingest, points_after, purge, route};
 use crate::domain::TrackPoint;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
@@ -21,6 +21,12 @@ fn setting() -> (NativeDatabase, [RideId; 2]) {
 
 fn batch(ride: RideId, seqs: impl IntoIterator<Item = u32>) -> Batch {
     Batch { ride, points: seqs.into_iter().map(point).collect(), watched: false }
+}
+
+const NOW: UtcMillis = UtcMillis::new(1_790_000_000_000);
+
+fn append(sql: &NativeDatabase, batch: Batch) -> Result<Receipt, Refusal> {
+    ingest(sql, NOW, &[batch])?.remove(0)
 }
 
 fn seqs(points: &[TrackPoint]) -> Vec<u32> {
@@ -69,7 +75,7 @@ fn any_cursor_reads_what_came_after_it() {
 fn one_batch_of_many_is_refused_alone() {
     let (sql, [ride, other]) = setting();
     let batches = [batch(ride, 1..=2), batch(ride, 1..=1_001), batch(other, 1..=1), batch(ride, 2..=3)];
-    let receipts = ingest(&sql, &batches).expect("stored");
+    let receipts = ingest(&sql, NOW, &batches).expect("stored");
     assert!(matches!(receipts[1], Err(Refusal::Invalid { .. })), "{:?}", receipts[1]);
     let stored = |index: usize| seqs(&receipts[index].as_ref().expect("stored").fresh);
     assert_eq!([stored(0), stored(2), stored(3)], [vec![1, 2], vec![1], vec![3]]);
@@ -87,4 +93,20 @@ fn what_fails_is_not_stored_by_half() {
         assert_eq!(points_after(&sql, ride, 0).expect("read").len(), 100, "{statements}");
     }
     assert_eq!(append(&sql, batch(ride, 101..=200)).expect("stored").progress.count, 200);
+}
+
+#[test]
+fn a_track_is_erased_when_asked_or_old() {
+    let (sql, [ride, other]) = setting();
+    append(&sql, batch(ride, 1..=300)).expect("stored");
+    ingest(&sql, NOW.plus(Millis::from_mins(60)), &[batch(other, 1..=300)]).expect("stored")[0]
+        .as_ref()
+        .expect("stored");
+    let left = |ride| points_after(&sql, ride, 0).expect("read").len();
+    let later = NOW.plus(Millis::from_mins(90));
+    assert_eq!(purge(&sql, later, Millis::from_mins(100)).expect("purged"), 0);
+    assert_eq!(purge(&sql, later, Millis::from_mins(60)).expect("purged"), 1);
+    assert_eq!((left(ride), left(other)), (0, 300));
+    assert!(erase(&sql, other).expect("erased") && !erase(&sql, other).expect("asked"));
+    assert_eq!(left(other), 0);
 }

@@ -1,6 +1,6 @@
 //! Statements over `tracks` and `track_chunks`.
 
-use petwalker_kernel::RideId;
+use petwalker_kernel::{RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, Value};
 
 use crate::domain::{CHUNK_POINTS, Progress, TrackPoint, decode};
@@ -31,12 +31,13 @@ pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn keep(sql: &impl Sql, ride: RideId, track: Track) -> Result<(), SqlError> {
+pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Result<(), SqlError> {
     let progress = rmp_serde::to_vec(&track.progress).map_err(|e| stored(ride, &e))?;
     sql.execute(
-        "INSERT INTO tracks (ride_id, progress, tail) VALUES (?1, ?2, ?3) \
-         ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail",
-        &[Value::display(&ride), Value::Blob(progress), Value::Blob(track.tail)],
+        "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail, \
+         touched_at_ms = excluded.touched_at_ms",
+        &[Value::display(&ride), Value::Blob(progress), Value::Blob(track.tail), now.into()],
     )
     .map(drop)
 }
@@ -72,6 +73,27 @@ pub fn points(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<TrackPoin
     // Chunks before the cursor were left out whole.
     let passed = (cursor % CHUNK_POINTS) as usize;
     Ok(points.split_off(passed.min(points.len())))
+}
+
+/// Removes all of a ride's track. False: there was none.
+///
+/// # Errors
+/// When the database fails.
+pub fn erase(sql: &impl Sql, ride: RideId) -> Result<bool, SqlError> {
+    sql.execute("DELETE FROM track_chunks WHERE ride_id = ?1", &[Value::display(&ride)])?;
+    Ok(sql.execute("DELETE FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])? > 0)
+}
+
+/// Rides whose tracks were touched last before a moment, the oldest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn older_than(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<Vec<RideId>, SqlError> {
+    let rows = sql.query(
+        "SELECT ride_id FROM tracks WHERE touched_at_ms < ?1 ORDER BY touched_at_ms LIMIT ?2",
+        &[before.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| row.parse(0)).collect()
 }
 
 fn stored(ride: RideId, error: &dyn std::error::Error) -> SqlError {

@@ -187,6 +187,12 @@ impl Mutation {
         Ok(stored)
     }
 
+    /// Erases the route of a ride that is over.
+    async fn erase_route(&self, ctx: &Context<'_>, ride_id: String) -> Result<bool> {
+        ops::tracks::erase(&call(ctx, None)?.caller, &ride_id).map_err(refused)?;
+        Ok(true)
+    }
+
     /// Adds a tip.
     async fn tip(&self, ctx: &Context<'_>, ride_id: String, input: TipBody) -> Result<Invoice> {
         local(ops::invoices::tip(call(ctx, None)?, ride_id, input)).await.map_err(refused)

@@ -95,15 +95,37 @@ impl Query {
     }
 
     /// A ride's route as a GeoJSON feature.
-    async fn route_geojson(&self, ctx: &Context<'_>, ride_id: String) -> Result<String> {
+    async fn route_geojson(
+        &self,
+        ctx: &Context<'_>,
+        ride_id: String,
+        #[graphql(default)] tolerance_m: f64,
+    ) -> Result<String> {
         let caller = asker(ctx)?.caller().map_err(refused)?;
-        ops::tracks::geojson(&caller, &ride_id).map_err(refused)
+        ops::tracks::geojson(&caller, &ride_id, tolerance_m).map_err(refused)
     }
 
     /// A ride's route as GPX 1.1.
-    async fn route_gpx(&self, ctx: &Context<'_>, ride_id: String) -> Result<String> {
+    async fn route_gpx(
+        &self,
+        ctx: &Context<'_>,
+        ride_id: String,
+        #[graphql(default)] tolerance_m: f64,
+    ) -> Result<String> {
         let caller = asker(ctx)?.caller().map_err(refused)?;
-        ops::tracks::gpx(&caller, &ride_id).map_err(refused)
+        ops::tracks::gpx(&caller, &ride_id, tolerance_m).map_err(refused)
+    }
+
+    /// The route of a ride as encoded polylines of precision 5, one for each stretch without a break.
+    async fn route_polylines(
+        &self,
+        ctx: &Context<'_>,
+        ride_id: String,
+        #[graphql(default)] tolerance_m: f64,
+    ) -> Result<Vec<String>> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let routes = ops::tracks::polylines(&caller, &ride_id, tolerance_m).map_err(refused)?;
+        Ok(routes.polylines)
     }
 
     /// The invoice of a ride.

@@ -1,10 +1,11 @@
 //! Routes of rides.
 
 use super::Outcome;
-use crate::guest::api::{PointsBody, Stored};
-use crate::guest::bindings::petwalker::identity::accounts::Caller;
+use crate::guest::api::{PointsBody, Polylines, Stored};
+use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
 use crate::guest::bindings::petwalker::matching::rides::{self, RideState};
-use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, RouteSummary};
+use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, Circle, RouteSummary, RouteView};
+use crate::guest::live;
 use crate::guest::problem::Problem;
 
 /// Stores points of a walk that is under way, sent by its walker.
@@ -22,22 +23,44 @@ pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
     Ok(Stored::of(&receipt?))
 }
 
-/// That the caller may see the ride, and so its route.
-fn may_see(caller: &Caller, id: &str) -> Outcome<()> {
-    Ok(rides::get(caller, id).map(drop)?)
+/// Around the pickup, which is a home, the walker is shown nothing once the ride is over: metres.
+const HOME_RADIUS_M: f64 = 150.0;
+
+/// The route as the caller may see it.
+fn view(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<RouteView> {
+    let ride = rides::get(caller, id)?;
+    let hidden = (caller.role == CallerRole::Walker && live::is_over(ride.state))
+        .then(|| ride.pickup.map(|centre| Circle { centre, radius_m: HOME_RADIUS_M }))
+        .flatten();
+    Ok(RouteView { tolerance_m, hidden })
 }
 
 pub fn summary(caller: &Caller, id: &str) -> Outcome<RouteSummary> {
-    may_see(caller, id)?;
+    rides::get(caller, id)?;
     Ok(routes::summary(id)?)
 }
 
-pub fn geojson(caller: &Caller, id: &str) -> Outcome<String> {
-    may_see(caller, id)?;
-    Ok(routes::geojson(id)?)
+pub fn geojson(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<String> {
+    Ok(routes::geojson(id, view(caller, id, tolerance_m)?)?)
 }
 
-pub fn gpx(caller: &Caller, id: &str) -> Outcome<String> {
-    may_see(caller, id)?;
-    Ok(routes::gpx(id)?)
+pub fn gpx(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<String> {
+    Ok(routes::gpx(id, view(caller, id, tolerance_m)?)?)
+}
+
+pub fn polylines(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<Polylines> {
+    Ok(Polylines { polylines: routes::polylines(id, view(caller, id, tolerance_m)?)? })
+}
+
+/// Erases the route of a ride that is over, for its tutor or an operator.
+pub fn erase(caller: &Caller, id: &str) -> Outcome<()> {
+    let ride = rides::get(caller, id)?;
+    if caller.role == CallerRole::Walker {
+        return Err(Problem::new("forbidden", "the tutor or an operator erases a route"));
+    }
+    if !live::is_over(ride.state) {
+        return Err(Problem::new("illegal-transition", "a route is erased once its ride is over"));
+    }
+    routes::erase(id)?;
+    Ok(())
 }

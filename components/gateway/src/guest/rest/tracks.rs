@@ -3,11 +3,13 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::header;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
-use super::{Json, Problems};
-use crate::guest::api::{PointsBody, Stored};
+use super::{Json, NoContent, Problems};
+use crate::guest::api::{PointsBody, Polylines, Stored};
 use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
-use crate::guest::extract::{Auth, Call};
+use crate::guest::extract::{Auth, Call, Query};
 use crate::guest::problem::Problem;
 use crate::guest::{CHANGED, ops};
 
@@ -29,20 +31,57 @@ pub async fn summary(Auth(caller): Auth, Path(id): Path<String>) -> Result<Json<
     ops::tracks::summary(&caller, &id).map(Json)
 }
 
-/// The route as a GeoJSON feature.
+/// How fine a route is to be.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Fineness {
+    /// How far from the route its lines may be, metres, 0 to 1000; left out for 0.
+    #[serde(default)]
+    tolerance_m: f64,
+}
+
+/// The route as a GeoJSON feature. A walker is not shown the surroundings of the pickup once the ride is over.
 #[utoipa::path(get, path = "/v1/rides/{id}/route.geojson", tag = "tracking", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The ride")),
+    params(("id" = String, Path, description = "The ride"), Fineness),
     responses((status = 200, content_type = "application/geo+json"), Problems))]
-pub async fn geojson(Auth(caller): Auth, Path(id): Path<String>) -> Result<Response, Problem> {
-    let body = ops::tracks::geojson(&caller, &id)?;
+pub async fn geojson(
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+    Query(fineness): Query<Fineness>,
+) -> Result<Response, Problem> {
+    let body = ops::tracks::geojson(&caller, &id, fineness.tolerance_m)?;
     Ok(([(header::CONTENT_TYPE, "application/geo+json")], body).into_response())
 }
 
 /// The route as GPX 1.1.
 #[utoipa::path(get, path = "/v1/rides/{id}/route.gpx", tag = "tracking", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The ride")),
+    params(("id" = String, Path, description = "The ride"), Fineness),
     responses((status = 200, content_type = "application/gpx+xml"), Problems))]
-pub async fn gpx(Auth(caller): Auth, Path(id): Path<String>) -> Result<Response, Problem> {
-    let body = ops::tracks::gpx(&caller, &id)?;
+pub async fn gpx(
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+    Query(fineness): Query<Fineness>,
+) -> Result<Response, Problem> {
+    let body = ops::tracks::gpx(&caller, &id, fineness.tolerance_m)?;
     Ok(([(header::CONTENT_TYPE, "application/gpx+xml")], body).into_response())
+}
+
+/// The route as encoded polylines.
+#[utoipa::path(get, path = "/v1/rides/{id}/route.polylines", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride"), Fineness),
+    responses((status = 200, body = Polylines), Problems))]
+pub async fn polylines(
+    Auth(caller): Auth,
+    Path(id): Path<String>,
+    Query(fineness): Query<Fineness>,
+) -> Result<Json<Polylines>, Problem> {
+    ops::tracks::polylines(&caller, &id, fineness.tolerance_m).map(Json)
+}
+
+/// Erases the route of a ride that is over: its tutor or an operator.
+#[utoipa::path(delete, path = "/v1/rides/{id}/route", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride")),
+    responses((status = 204), Problems))]
+pub async fn erase(Auth(caller): Auth, Path(id): Path<String>) -> Result<NoContent, Problem> {
+    ops::tracks::erase(&caller, &id).map(|()| NoContent)
 }
