@@ -193,7 +193,7 @@ impl Stored {
             contiguous_seq: progress.contiguous_seq,
             last_seq: progress.last_seq,
             missing: progress.missing.clone(),
-            next: progress.next.clone(),
+            next: progress.next,
         }
     }
 

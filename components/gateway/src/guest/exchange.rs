@@ -88,7 +88,7 @@ pub(super) fn write(response: http::Response<Bytes>) -> Result<Response, ErrorCo
 }
 
 /// A response whose body tells what a feed does, until that ends or the client goes.
-pub(super) fn write_events(parts: Parts, mut feed: Feed) -> Result<Response, ErrorCode> {
+pub(super) fn write_events(parts: &Parts, mut feed: Feed) -> Result<Response, ErrorCode> {
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     let (mut writer, contents) = wit_stream::new();
     spawn(async move {
@@ -115,7 +115,7 @@ pub(super) fn write_events(parts: Parts, mut feed: Feed) -> Result<Response, Err
         drop(writer);
         drop(trailers_writer);
     });
-    respond(&parts, Some(contents), trailers)
+    respond(parts, Some(contents), trailers)
 }
 
 fn respond(

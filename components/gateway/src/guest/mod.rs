@@ -57,7 +57,7 @@ impl Guest for Gateway {
         if let Some(EventStream(feed)) = parts.extensions.remove() {
             // The router counted the body that the feed replaces.
             parts.headers.remove(http::header::CONTENT_LENGTH);
-            return exchange::write_events(parts, feed);
+            return exchange::write_events(&parts, feed);
         }
         // Every body is in memory already: collecting takes no time and cannot fail.
         let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

@@ -282,7 +282,7 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
 
 fn news(batch: &Batch, receipt: &routes::Receipt, state: RideState) -> Outcome<News> {
     let to = u64::from(receipt.progress.cursor);
-    let figures = receipt.progress.live.clone();
+    let figures = receipt.progress.live;
     let message = LiveMessage::new(batch.ride_id.clone(), to, state, receipt.fresh.clone(), figures);
     Ok(News { from: to - u64::from(receipt.stored), to, body: pack(&message)?, over: false })
 }

@@ -68,14 +68,14 @@ impl Live {
             (self.anchor, self.anchor_at) = (fix.place, point.at);
         }
         self.newest = *point;
-        let moved = self.from_anchor();
+        let moved = self.moved_m();
         if moved > STEP_MIN_M.max(point.accuracy_m / 2.0) {
             self.settled_m += moved;
             (self.anchor, self.anchor_at) = (self.estimate.place, point.at);
         }
     }
 
-    fn from_anchor(&self) -> f64 {
+    fn moved_m(&self) -> f64 {
         (self.estimate.place[0] - self.anchor[0]).hypot(self.estimate.place[1] - self.anchor[1])
     }
 
@@ -116,11 +116,10 @@ mod tests {
     use crate::domain::TrackPoint;
     use petwalker_kernel::UtcMillis;
 
-    fn point(second: i64, north_m: f64, accuracy_m: f64) -> TrackPoint {
-        let at = UtcMillis::new(1_780_000_000_000 + second * 1_000);
+    fn point(second: u32, north_m: f64, accuracy_m: f64) -> TrackPoint {
+        let at = UtcMillis::new(1_780_000_000_000 + i64::from(second) * 1_000);
         let place = (-23.55 + north_m / 111_195.0, -46.63);
-        TrackPoint::new(u32::try_from(second).expect("small") + 1, at, place, accuracy_m, None)
-            .expect("in range")
+        TrackPoint::new(second + 1, at, place, accuracy_m, None).expect("in range")
     }
 
     fn walk(points: impl IntoIterator<Item = TrackPoint>) -> Live {
@@ -132,17 +131,17 @@ mod tests {
 
     #[test]
     fn a_walk_grows_and_a_stand_does_not() {
-        let live = walk((0..100).map(|i| point(i * 5, 7.0 * f64::from(i as i32), 5.0)));
+        let live = walk((0..100).map(|i| point(i * 5, 7.0 * f64::from(i), 5.0)));
         assert!((live.distance_m() - 693.0).abs() < 20.0, "{live:?}");
         assert!(live.speed_m_s() > 1.2 && live.still().get() <= 5_000, "{live:?}");
         let wobble = [0.0, 4.0, -3.0, 2.0, -4.0, 1.0];
-        let live = walk((0..100_usize).map(|i| point(i as i64 * 5, wobble[i % 6], 8.0)));
+        let live = walk((0..100_u32).map(|i| point(i * 5, wobble[i as usize % 6], 8.0)));
         assert!(live.distance_m() < 10.0 && live.still().get() > 400_000, "{live:?}");
     }
 
     #[test]
     fn coarse_late_and_impossible_fixes_change_nothing() {
-        let mut live = walk((0..20).map(|i| point(i * 5, 7.0 * f64::from(i as i32), 5.0)));
+        let mut live = walk((0..20).map(|i| point(i * 5, 7.0 * f64::from(i), 5.0)));
         let before = live;
         live.take(&point(100, 140.0, 80.0));
         live.take(&point(50, 500.0, 5.0));

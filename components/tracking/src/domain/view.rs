@@ -98,9 +98,9 @@ mod tests {
             .map(|i| {
                 let at = UtcMillis::new(1_780_000_000_000 + i64::from(i) * 5_000);
                 if (100..200).contains(&i) {
-                    place.1 += 0.000_069
+                    place.1 += 0.000_069;
                 } else {
-                    place.0 += 0.000_063
+                    place.0 += 0.000_063;
                 }
                 TrackPoint::new(i + 1, at, place, 3.0, None).expect("in range")
             })

@@ -39,7 +39,7 @@ pub(super) fn point_out(p: &TrackPoint) -> wit::TrackPoint {
     }
 }
 
-pub(super) fn receipt(receipt: Receipt, watched: bool) -> wit::Receipt {
+pub(super) fn receipt(receipt: &Receipt, watched: bool) -> wit::Receipt {
     wit::Receipt {
         stored: count(receipt.fresh.len()),
         duplicates: receipt.duplicates,

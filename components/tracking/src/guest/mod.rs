@@ -20,7 +20,7 @@ impl wit::Guest for Component {
         let answers = read.into_iter().map(|batch| match batch {
             Ok(batch) => {
                 let receipt = stored.next().unwrap_or(Err(Refusal::NotFound))?;
-                Ok(convert::receipt(receipt, batch.watched))
+                Ok(convert::receipt(&receipt, batch.watched))
             }
             Err(refusal) => Err(refusal.into()),
         });

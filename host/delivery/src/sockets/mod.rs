@@ -75,6 +75,15 @@ enum Kind {
     Watch,
 }
 
+/// The answer to a client that gets no socket.
+struct Refusal(Box<Response<Body>>);
+
+impl From<Response<Body>> for Refusal {
+    fn from(response: Response<Body>) -> Self {
+        Self(Box::new(response))
+    }
+}
+
 /// The bridge.
 pub struct Sockets {
     options: SocketOptions,
@@ -148,7 +157,8 @@ impl Sockets {
     pub async fn accept(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
         let upgrade = hyper::upgrade::on(&mut request);
         match self.shake_hands(&request, upgrade).await {
-            Ok(response) | Err(response) => response,
+            Ok(response) => response,
+            Err(Refusal(response)) => *response,
         }
     }
 
@@ -156,9 +166,9 @@ impl Sockets {
         self: Arc<Self>,
         request: &Request<Incoming>,
         upgrade: OnUpgrade,
-    ) -> Result<Response<Body>, Response<Body>> {
+    ) -> Result<Response<Body>, Refusal> {
         let headers = request.headers();
-        let refuse = |status, code, detail: &str| Err(problem(status, code, detail));
+        let refuse = |status, code, detail: &str| Err(Refusal::from(problem(status, code, detail)));
         let Some(kind) = self.kind(request.uri().path()) else {
             return refuse(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
         };
@@ -200,25 +210,29 @@ impl Sockets {
     }
 
     /// Asks the component. What it refuses with is the client's answer.
-    async fn permission(&self, request: &Request<Incoming>) -> Result<Opened, Response<Body>> {
+    async fn permission(&self, request: &Request<Incoming>) -> Result<Opened, Refusal> {
         let authorization =
             request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let uri = request.uri();
         let opening = Opening { path: uri.path(), query: uri.query(), authorization };
         let failed = |detail: &dyn std::fmt::Display| {
             tracing::error!(%detail, "the component's answer about a socket cannot be read");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "component-failed", "the component failed")
+            Refusal::from(problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "component-failed",
+                "the component failed",
+            ))
         };
         let body = rmp_serde::to_vec_named(&opening).map_err(|e| failed(&e))?;
         let response = match self.internal.send(&self.options.open_path, body).await {
             Ok(response) => response,
-            Err(crate::internal::InternalError::Call(error)) => return Err(of_call(&error)),
+            Err(crate::internal::InternalError::Call(error)) => return Err(of_call(&error).into()),
             Err(error) => return Err(failed(&error)),
         };
         if response.status().is_success() {
             return rmp_serde::from_slice(response.body()).map_err(|e| failed(&e));
         }
-        Err(response.map(edge_runtime::full_body))
+        Err(response.map(edge_runtime::full_body).into())
     }
 
     async fn serve(

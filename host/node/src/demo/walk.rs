@@ -38,10 +38,7 @@ pub(super) async fn take(
     let half = fixes.len() / 2;
     let bar = ProgressBar::new(fixes.len() as u64)
         .with_style(ProgressStyle::with_template("walk         {bar:40} {pos}/{len} points")?);
-    let watching = match tutor.socket(&step("live")).await? {
-        Some(socket) => Some(tokio::spawn(watch(socket))),
-        None => None,
-    };
+    let watching = tutor.socket(&step("live")).await?.map(|socket| tokio::spawn(watch(socket)));
     let mut phone = Phone { walker, ride, socket: walker.socket(&step("track")).await?, bar };
     phone.send(&fixes[..half], 0).await?;
     walker.post(&step("pause"), &nothing).await?;
