@@ -46,6 +46,41 @@ fn start_process(data: &Path) -> (Child, String) {
     (child, format!("http://{address}"))
 }
 
+/// Files that this process may have open.
+fn files_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").expect("Linux");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    line.split_whitespace().nth(3).and_then(|word| word.parse().ok()).unwrap_or(usize::MAX)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_connections_that_say_nothing_harm_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut child, url) = start_process(folder.path());
+    let address = url.trim_start_matches("http://").to_owned();
+    // Other tests have files open too.
+    let count = 10_000.min(files_max() / 2);
+    let mut silent = Vec::new();
+    for _ in 0..count {
+        silent.push(tokio::net::TcpStream::connect(&address).await.expect("accepted"));
+    }
+    let client = Client::of(&url);
+    client.get("/v1/hello").await.ok();
+    let (tutor, pet) = client.tutor_with_pet().await;
+    client.walker_at(-23.5, -46.6).await;
+    let ride = tutor.request_ride(&pet, -23.5, -46.6).await;
+    let path = format!("/v1/rides/{}/live", ride["id"].as_str().expect("an id"));
+    let mut live = tutor.socket(&path, "petwalker.v1.json").await.expect("opened");
+    assert_eq!(live.next().await["state"], "offered");
+    // Who says nothing for ten seconds is sent away.
+    let mut nothing = [0; 1];
+    let ended = silent[count - 1].readable();
+    tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("sent away").expect("ready");
+    assert!(matches!(silent[count - 1].try_read(&mut nothing), Ok(0) | Err(_)));
+    drop(child.stdin.take());
+    child.wait().expect("gone");
+}
+
 /// Asks for rides, one after the other, until the node is gone. The last command has no answer.
 async fn request_rides(
     tutor: Client,

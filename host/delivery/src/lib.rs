@@ -5,6 +5,7 @@
 //! without touching a component.
 
 pub mod admin;
+mod first_words;
 pub mod internal;
 mod problem;
 pub mod public;

@@ -18,9 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::first_words::FirstWords;
+
 /// Connections open at once on one listener.
 const CONNECTIONS_MAX: usize = 20_000;
-/// Time a client has for its TLS handshake, and for a request's headers.
+/// Time a client has for its TLS handshake, for its first words, and for a request's headers.
 const SLOW_CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a request's headers.
 const HEADER_BYTES_MAX: usize = 32 << 10;
@@ -158,6 +160,7 @@ async fn serve_connection<S, F>(
         let answer = service(request, peer);
         async move { Ok::<_, Infallible>(answer.await) }
     });
+    let stream = FirstWords::new(stream, SLOW_CLIENT_TIMEOUT);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(error = %error, "connection ended");
