@@ -42,14 +42,20 @@ pub(crate) fn now() -> UtcMillis {
     UtcMillis::new(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Makes both databases in `data`.
-pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared> {
+/// Makes both databases in `data`, empty.
+pub(crate) async fn migrate_both(root: &Path, data: &Path) -> anyhow::Result<()> {
     for label in ["region", "global"] {
         let file = data.join(format!("{label}.db"));
         let database = edge_data::LocalDatabase::open(&file, edge_data::PoolOptions::default()).await?;
         let migrations = migrate::read_folder(&root.join("db-schema").join(label))?;
         migrate::run(&database.connect().await?, &migrations).await?;
     }
+    Ok(())
+}
+
+/// Makes both databases in `data`, and what the scenarios ask for.
+pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared> {
+    migrate_both(root, data).await?;
     let (region, global) =
         (Pool::open(&data.join("region.db")).await?, Pool::open(&data.join("global.db")).await?);
     let (region, global) = (region.take()?, global.take()?);

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use edge_data::migrate;
 use identity::domain::{Keys, Role};
 use matching::domain::{PetSize, RidePet, WalkerCard};
 use matching::service::{Action, Caller, Request};
@@ -13,7 +12,7 @@ use petwalker_kernel::{
 };
 use petwalker_store::{Command, Sql};
 
-use crate::prepare::{TOKEN_SEED, now, policy};
+use crate::prepare::{TOKEN_SEED, migrate_both, now, policy};
 use crate::sql::Pool;
 
 /// A walk under way.
@@ -32,12 +31,7 @@ pub(crate) struct Walks {
 
 /// Makes both databases in `data`, with so many walks under way.
 pub(crate) async fn prepare(root: &Path, data: &Path, count: u32) -> anyhow::Result<Walks> {
-    for label in ["region", "global"] {
-        let file = data.join(format!("{label}.db"));
-        let database = edge_data::LocalDatabase::open(&file, edge_data::PoolOptions::default()).await?;
-        let migrations = migrate::read_folder(&root.join("db-schema").join(label))?;
-        migrate::run(&database.connect().await?, &migrations).await?;
-    }
+    migrate_both(root, data).await?;
     let region = Pool::open(&data.join("region.db")).await?.take()?;
     region.execute("INSERT INTO region VALUES (1, 'sao-paulo-centro', 1)", &[])?;
     region.execute("PRAGMA synchronous = OFF", &[])?;

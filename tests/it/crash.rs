@@ -10,6 +10,8 @@ use edge_node::Node;
 use petwalker_tests::{Client, TestNode, config};
 use serde_json::{Value, json};
 
+use crate::live::Walk;
+
 const DATA: &str = "PETWALKER_TEST_DATA";
 /// Where the node's log goes, in its data folder.
 const LOG: &str = "node.log";
@@ -44,6 +46,16 @@ fn start_process(data: &Path) -> (Child, String) {
     // Somebody has to read the rest, or the process fails at writing it.
     std::thread::spawn(move || lines.for_each(drop));
     (child, format!("http://{address}"))
+}
+
+/// Kills the node once that much was acknowledged.
+async fn kill_after(child: &mut Child, acknowledged: &AtomicUsize, enough: usize) {
+    while acknowledged.load(Ordering::Acquire) < enough {
+        assert!(child.try_wait().expect("asked").is_none(), "the node ended by itself");
+        tokio::task::yield_now().await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("gone");
 }
 
 /// Files that this process may have open.
@@ -118,12 +130,7 @@ async fn what_was_acknowledged_survives_a_kill() {
         let (tutor, pet) = Client::of(&url).tutor_with_pet().await;
         tutors.push(tokio::spawn(request_rides(tutor, pet, acknowledged.clone(), count.clone())));
     }
-    while count.load(Ordering::Acquire) < ENOUGH {
-        assert!(child.try_wait().expect("asked").is_none(), "the node ended by itself");
-        tokio::task::yield_now().await;
-    }
-    child.kill().expect("killed");
-    child.wait().expect("gone");
+    kill_after(&mut child, &count, ENOUGH).await;
 
     let data = folder.path().to_owned();
     let node = TestNode::start(move |_| config(&data)).await;
@@ -203,24 +210,12 @@ async fn points_that_were_acknowledged_survive_a_kill() {
     let mut walks = Vec::new();
     for index in 0..6 {
         let (lat, lon) = (-23.5, -46.6 + f64::from(index) * 0.5);
-        let client = Client::of(&url);
-        let walker = client.walker_at(lat, lon).await;
-        let (tutor, pet) = client.tutor_with_pet().await;
-        let ride = tutor.request_ride(&pet, lat, lon).await;
+        let Walk { walker, ride, .. } = Walk::begin_on(&Client::of(&url), lat, lon).await;
         let path = format!("/v1/rides/{}", ride["id"].as_str().expect("an id"));
-        let pin = tutor.get(&path).await.ok()["pin"].clone();
-        for (step, body) in [("accept", json!({})), ("arrive", json!({})), ("start", json!({ "pin": pin }))] {
-            walker.post(&format!("{path}/{step}"), &body).await.ok();
-        }
         let sending = send_points(walker.clone(), format!("{path}/track"), acknowledged.clone());
         walks.push((walker, path, tokio::spawn(sending)));
     }
-    while acknowledged.load(Ordering::Acquire) < 300 {
-        assert!(child.try_wait().expect("asked").is_none(), "the node ended by itself");
-        tokio::task::yield_now().await;
-    }
-    child.kill().expect("killed");
-    child.wait().expect("gone");
+    kill_after(&mut child, &acknowledged, 300).await;
 
     let data = folder.path().to_owned();
     let node = TestNode::start(move |_| config(&data)).await;

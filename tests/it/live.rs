@@ -1,10 +1,10 @@
 //! Walks sent and watched over sockets.
 
-use petwalker_tests::{Client, Socket, TestNode, config};
+use petwalker_tests::{Client, Socket, TestNode, config, shared};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::rides::{accepted, act};
+use crate::rides::{accepted_on, act};
 
 const JSON: &str = "petwalker.v1.json";
 const PACKED: &str = "petwalker.v1.msgpack";
@@ -18,7 +18,11 @@ pub struct Walk {
 
 impl Walk {
     pub async fn begin(lat: f64, lon: f64) -> Self {
-        let (tutor, walker, ride) = accepted(lat, lon).await;
+        Self::begin_on(&shared().client(), lat, lon).await
+    }
+
+    pub async fn begin_on(client: &Client, lat: f64, lon: f64) -> Self {
+        let (tutor, walker, ride) = accepted_on(client, lat, lon).await;
         act(&walker, &ride, "arrive", &json!({})).await.ok();
         let walk = Self { tutor, walker, ride };
         let pin = walk.tutor.get(&walk.path("")).await.ok()["pin"].clone();
@@ -319,11 +323,7 @@ async fn an_answer_waits_for_news() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_stops_says_so() {
     let node = TestNode::start(config).await;
-    let client = node.client();
-    let walker = client.walker_at(-23.5, -46.6).await;
-    let (tutor, pet) = client.tutor_with_pet().await;
-    let ride = tutor.request_ride(&pet, -23.5, -46.6).await;
-    act(&walker, &ride, "accept", &json!({})).await.ok();
+    let (tutor, _, ride) = accepted_on(&node.client(), -23.5, -46.6).await;
     let path = format!("/v1/rides/{}/live", ride["id"].as_str().expect("an id"));
     let mut live = tutor.socket(&path, JSON).await.expect("opened");
     let (closed, ()) = tokio::join!(live.closed(), node.stop());

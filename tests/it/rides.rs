@@ -23,8 +23,12 @@ pub async fn act(client: &Client, ride: &Value, step: &str, body: &Value) -> pet
 }
 
 /// A ride accepted near a place of its own, with its tutor and walker.
-pub async fn accepted(lat: f64, lon: f64) -> (Client, Client, Value) {
-    let client = shared().client();
+async fn accepted(lat: f64, lon: f64) -> (Client, Client, Value) {
+    accepted_on(&shared().client(), lat, lon).await
+}
+
+/// The same on any node.
+pub async fn accepted_on(client: &Client, lat: f64, lon: f64) -> (Client, Client, Value) {
     let walker = client.walker_at(lat, lon).await;
     let (tutor, pet) = client.tutor_with_pet().await;
     let ride = tutor.request_ride(&pet, lat, lon).await;

@@ -88,6 +88,7 @@ impl From<Response<Body>> for Refusal {
 pub struct Sockets {
     options: SocketOptions,
     internal: Internal,
+    reader: Reader,
     hub: Arc<Hub>,
     frames: mpsc::Sender<Pending>,
     permits: Arc<Semaphore>,
@@ -113,15 +114,15 @@ impl Sockets {
         tokio::spawn(gatherer.run(taken));
         let reader = Reader { internal: internal.clone(), path: options.read_path.clone() };
         let mut stopped = stop.clone();
-        let followed = hub.clone();
+        let following = reader.clone().follow(hub.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = reader.follow(followed) => {}
+                () = following => {}
                 _ = stopped.wait_for(|stop| *stop) => {}
             }
         });
         let permits = Arc::new(Semaphore::new(options.limits.sockets_max));
-        Arc::new(Self { options, internal, hub, frames, permits, stop })
+        Arc::new(Self { options, internal, reader, hub, frames, permits, stop })
     }
 
     /// Whether a request asks for a socket at a path that takes them.
@@ -269,7 +270,7 @@ impl Sockets {
             }
             (Ok(()), Kind::Watch) => {
                 let watching = self.hub.watch(&key, opened.cursor);
-                let reader = Reader { internal: self.internal.clone(), path: self.options.read_path.clone() };
+                let reader = self.reader.clone();
                 let watcher = Watcher { key, format, reader, watching, cursor: opened.cursor };
                 watcher.run(&mut connection).await
             }

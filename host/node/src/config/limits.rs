@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::within;
+
 /// `[limits]`: what each component may use, and what a client may send.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -40,13 +42,6 @@ impl Default for LimitSettings {
 
 impl LimitSettings {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
-        let within = |key, value: u64, low: u64, high: u64| {
-            if (low..=high).contains(&value) {
-                Ok(())
-            } else {
-                Err((key, format!("is {value} and must be {low} to {high}")))
-            }
-        };
         within("limits.memory_mib", self.memory_mib as u64, 8, 1024)?;
         within("limits.request_timeout_ms", self.request_timeout_ms, 10, 600_000)?;
         within("limits.statement_timeout_ms", self.statement_timeout_ms, 10, 600_000)?;

@@ -141,6 +141,15 @@ impl Config {
     }
 }
 
+/// That a value is in its range.
+fn within(key: &'static str, value: u64, low: u64, high: u64) -> Result<(), (&'static str, String)> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err((key, format!("is {value} and must be {low} to {high}")))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Config;

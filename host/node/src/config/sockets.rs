@@ -6,6 +6,8 @@ use edge_delivery::SocketOptions;
 use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
+use super::within;
+
 /// `[sockets]`: which paths take WebSockets, and the internal paths they turn into.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -58,13 +60,6 @@ impl SocketSettings {
         }
         patterns(&self.send).map_err(|message| ("sockets.send", message))?;
         patterns(&self.watch).map_err(|message| ("sockets.watch", message))?;
-        let within = |key, value: u64, low: u64, high: u64| {
-            if (low..=high).contains(&value) {
-                Ok(())
-            } else {
-                Err((key, format!("is {value} and must be {low} to {high}")))
-            }
-        };
         within("sockets.gather_ms", self.gather_ms, 0, 1_000)?;
         within("sockets.sockets_max", self.sockets_max as u64, 1, 1_000_000)?;
         within("sockets.frame_kib", self.frame_kib as u64, 1, 16_384)?;

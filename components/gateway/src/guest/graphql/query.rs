@@ -6,7 +6,7 @@ use super::{Asker, refused};
 use crate::guest::api::AdviceBody;
 use crate::guest::bindings::petwalker::advice::health::AdviceItem;
 use crate::guest::bindings::petwalker::billing::invoices::{Balance, Invoice, LedgerCheck};
-use crate::guest::bindings::petwalker::identity::accounts::Account;
+use crate::guest::bindings::petwalker::identity::accounts::{Account, Caller};
 use crate::guest::bindings::petwalker::identity::profiles::{Pet, Position, Walker};
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, ProductPage};
 use crate::guest::bindings::petwalker::matching::presence::NearbyWalker;
@@ -18,33 +18,34 @@ use crate::guest::{local, ops};
 /// What can be asked.
 pub struct Query;
 
-fn asker<'a>(ctx: &Context<'a>) -> Result<&'a Asker> {
-    ctx.data::<Asker>()
+/// Who asks; refused where nobody is logged in.
+fn caller(ctx: &Context<'_>) -> Result<Caller> {
+    ctx.data::<Asker>()?.caller().map_err(refused)
 }
 
 #[Object]
 impl Query {
     /// The caller's account.
     async fn me(&self, ctx: &Context<'_>) -> Result<Account> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::accounts::me(caller)).await.map_err(refused)
     }
 
     /// The caller's pets, oldest first.
     async fn pets(&self, ctx: &Context<'_>) -> Result<Vec<Pet>> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::profiles::list_pets(caller)).await.map_err(refused)
     }
 
     /// Advice for a pet, gravest first.
     async fn advice(&self, ctx: &Context<'_>, pet_id: String, input: AdviceBody) -> Result<Vec<AdviceItem>> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::advice::advise(caller, pet_id, input)).await.map_err(refused)
     }
 
     /// A walker's profile.
     async fn walker(&self, ctx: &Context<'_>, account_id: String) -> Result<Walker> {
-        let _caller = asker(ctx)?.caller().map_err(refused)?;
+        let _caller = caller(ctx)?;
         local(ops::profiles::get_walker(account_id)).await.map_err(refused)
     }
 
@@ -55,19 +56,19 @@ impl Query {
         place: Position,
         #[graphql(default = 10)] limit: u32,
     ) -> Result<Vec<NearbyWalker>> {
-        let _caller = asker(ctx)?.caller().map_err(refused)?;
+        let _caller = caller(ctx)?;
         ops::profiles::nearest(place, limit).map_err(refused)
     }
 
     /// A quote of the caller's.
     async fn quote(&self, ctx: &Context<'_>, id: String) -> Result<Quote> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::quotes::get(&caller, &id).map_err(refused)
     }
 
     /// A ride of the caller's.
     async fn ride(&self, ctx: &Context<'_>, id: String) -> Result<Ride> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::rides::get(&caller, &id).map_err(refused)
     }
 
@@ -78,19 +79,19 @@ impl Query {
         cursor: Option<String>,
         #[graphql(default = 20)] limit: u32,
     ) -> Result<RidePage> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::rides::list(&caller, cursor.as_deref(), limit).map_err(refused)
     }
 
     /// The calling walker's open offers.
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::rides::offers(&caller).map_err(refused)
     }
 
     /// A ride's route in figures.
     async fn route(&self, ctx: &Context<'_>, ride_id: String) -> Result<RouteSummary> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::tracks::summary(&caller, &ride_id).map_err(refused)
     }
 
@@ -101,7 +102,7 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<String> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::tracks::geojson(&caller, &ride_id, tolerance_m).map_err(refused)
     }
 
@@ -112,7 +113,7 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<String> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         ops::tracks::gpx(&caller, &ride_id, tolerance_m).map_err(refused)
     }
 
@@ -123,26 +124,26 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<Vec<String>> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         let routes = ops::tracks::polylines(&caller, &ride_id, tolerance_m).map_err(refused)?;
         Ok(routes.polylines)
     }
 
     /// The invoice of a ride.
     async fn invoice(&self, ctx: &Context<'_>, ride_id: String) -> Result<Invoice> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::invoices::get(caller, ride_id)).await.map_err(refused)
     }
 
     /// The caller's balances.
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::invoices::balances(caller)).await.map_err(refused)
     }
 
     /// The whole ledger added up, for operators.
     async fn ledger_check(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::invoices::check(caller)).await.map_err(refused)
     }
 
@@ -159,13 +160,13 @@ impl Query {
 
     /// The calling tutor's cart.
     async fn cart(&self, ctx: &Context<'_>) -> Result<Cart> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::shop::get_cart(caller)).await.map_err(refused)
     }
 
     /// An order of the caller's.
     async fn order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
-        let caller = asker(ctx)?.caller().map_err(refused)?;
+        let caller = caller(ctx)?;
         local(ops::shop::get_order(caller, id)).await.map_err(refused)
     }
 }
