@@ -56,6 +56,38 @@ async fn a_route_is_as_fine_as_asked_for_and_hides_the_home_from_the_walker() {
 }
 
 #[tokio::test]
+async fn no_way_of_reading_a_walk_that_is_over_shows_its_walker_the_home() {
+    let (lat, lon) = (-22.53, -45.53);
+    let walk = walked(lat, lon).await;
+    // The dog does not want to leave: two minutes at the door.
+    let waits: Vec<Value> = (0..25_u32)
+        .map(|i| {
+            json!({ "seq": 401 + i, "at": 1_780_002_000_000_i64 + i64::from(i) * 5_000,
+                    "place": { "lat": lat, "lon": lon }, "accuracy_m": 4.0 })
+        })
+        .collect();
+    walk.walker.post(&walk.path("/points"), &json!({ "points": waits })).await.ok();
+    let before = walk.walker.get(&walk.path("/live?since=0")).await.ok();
+    assert_eq!(before["points"].as_array().map(Vec::len), Some(425), "under way, the walker sees everything");
+    assert!(before["figures"]["place"].is_object(), "{}", before["figures"]);
+    act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
+    let near = |place: &Value| (place["lat"].as_f64().expect("degrees") - lat).abs() * 111_195.0 < 150.0;
+    for (who, sees) in [(&walk.walker, false), (&walk.tutor, true)] {
+        let live = who.get(&walk.path("/live?since=0")).await.ok();
+        let points = live["points"].as_array().expect("points");
+        assert_eq!((points.iter().any(|p| near(&p["place"])), &live["cursor"]), (sees, &json!(425)));
+        assert!(points.len() > 300 && live["figures"]["place"].is_null(), "{}", live["figures"]);
+        let events = who.events(&walk.path("/live"), None).await.text().await.expect("an end");
+        assert_eq!((events.contains(&format!("\"lat\":{lat}")), events.contains("over")), (sees, true));
+        let route = who.get(&walk.path("/route")).await.ok();
+        let pauses = route["pauses"].as_array().expect("pauses");
+        assert_eq!(pauses.iter().any(|pause| pause["place"].is_object()), sees, "{route}");
+        let mut socket = who.socket(&walk.path("/live"), "petwalker.v1.json").await.expect("opened");
+        assert!(socket.next().await["figures"]["place"].is_null());
+    }
+}
+
+#[tokio::test]
 async fn a_route_is_erased_by_its_tutor_once_the_ride_is_over() {
     let walk = walked(-22.52, -45.52).await;
     let path = walk.path("/route");

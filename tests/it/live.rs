@@ -34,7 +34,7 @@ impl Walk {
         format!("/v1/rides/{}{rest}", self.ride["id"].as_str().expect("an id"))
     }
 
-    async fn track(&self, protocol: &str) -> (Socket, Value) {
+    pub async fn track(&self, protocol: &str) -> (Socket, Value) {
         let mut socket = self.walker.socket(&self.path("/track"), protocol).await.expect("opened");
         let greeting = socket.next().await;
         (socket, greeting)
@@ -52,7 +52,7 @@ fn point(seq: u32) -> Value {
             "place": { "lat": -23.0 + f64::from(seq) * 0.000_06, "lon": -46.0 }, "accuracy_m": 5.0 })
 }
 
-fn points(id: u32, seqs: impl IntoIterator<Item = u32>) -> Value {
+pub fn points(id: u32, seqs: impl IntoIterator<Item = u32>) -> Value {
     json!({ "type": "points", "id": id, "points": seqs.into_iter().map(point).collect::<Vec<_>>() })
 }
 

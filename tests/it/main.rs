@@ -13,5 +13,6 @@ mod rides;
 mod schema;
 mod starting;
 mod statements;
+mod subscriptions;
 mod tidy;
 mod tls;

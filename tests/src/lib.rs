@@ -206,6 +206,12 @@ impl Client {
         Self { token: None, ..self.clone() }
     }
 
+    /// The caller's token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// The same caller with that token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {

@@ -185,8 +185,12 @@ wit_bindgen::generate!({
             #[derive(async_graphql::InputObject)]
             #[serde(deny_unknown_fields)]
         ],
+        "petwalker:tracking/routes@0.1.0/live-figures": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
         "petwalker:tracking/routes@0.1.0/track-point": [
-            #[derive(async_graphql::InputObject)]
+            #[derive(async_graphql::SimpleObject, async_graphql::InputObject)]
+            #[graphql(input_name = "TrackPointInput")]
             #[serde(deny_unknown_fields)]
         ],
         "petwalker:advice/health@0.1.0/weather": [

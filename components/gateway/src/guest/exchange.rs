@@ -10,7 +10,7 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Fields, Request, Response};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, StreamReader, StreamResult, spawn};
 use spin_sdk::wasip3::{wit_future, wit_stream};
 
-use super::live::{self, Feed};
+use super::live::{self, Feed, Look};
 use super::problem::Problem;
 
 /// Bytes of a request's body, whatever the node allows.
@@ -96,14 +96,14 @@ pub(super) fn write_events(parts: &Parts, mut feed: Feed) -> Result<Response, Er
         let mut left = writer.write_all(b"retry: 100\n\n".to_vec()).await;
         while left.is_empty() {
             let event = match feed.next().await {
-                Ok(Some(message)) if message.over() => {
+                Ok(Some(Look { message, last: true, .. })) => {
                     left = writer.write_all(live::event(&message)).await;
                     if left.is_empty() {
                         drop(writer.write_all(b"event: over\ndata:\n\n".to_vec()).await);
                     }
                     break;
                 }
-                Ok(Some(message)) => live::event(&message),
+                Ok(Some(look)) => live::event(&look.message),
                 Ok(None) => break,
                 Err(problem) => {
                     eprintln!("a stream of events broke off: {}", problem.code);

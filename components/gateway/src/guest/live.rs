@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use async_graphql::SimpleObject;
 use serde::Serialize;
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use utoipa::ToSchema;
 
-use super::bindings::petwalker::matching::rides::{self, RideState};
-use super::bindings::petwalker::tracking::routes::{self, LiveFigures, TrackPoint};
+use super::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use super::bindings::petwalker::matching::rides::{self, Ride, RideState};
+use super::bindings::petwalker::tracking::routes::{self, Circle, LiveFigures, TrackPoint};
 use super::ops::Outcome;
 use super::problem::Problem;
 
@@ -19,10 +21,11 @@ pub const WAIT_MAX: Duration = Duration::from_secs(25);
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// What is new of a walk since a cursor.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema, SimpleObject)]
 pub struct LiveMessage {
     /// Always `live`.
     #[serde(rename = "type")]
+    #[graphql(skip)]
     kind: &'static str,
     /// The ride.
     ride_id: String,
@@ -30,36 +33,31 @@ pub struct LiveMessage {
     pub cursor: u64,
     /// The ride's state.
     state: RideState,
-    /// The points since, in the order in which they came, at most 1000.
+    /// The points since, in the order in which they came, at most 1000. A walker is not told those around the pickup once
+    /// the ride is over.
     points: Vec<TrackPoint>,
     /// The walk so far; none before the first good point.
     figures: Option<LiveFigures>,
 }
 
 impl LiveMessage {
-    pub const fn new(
+    /// Once the ride is over nobody is told where the walker is.
+    pub fn new(
         ride_id: String,
         cursor: u64,
         state: RideState,
         points: Vec<TrackPoint>,
-        figures: Option<LiveFigures>,
+        mut figures: Option<LiveFigures>,
     ) -> Self {
+        if let Some(figures) = figures.as_mut().filter(|_| is_over(state)) {
+            figures.place = None;
+        }
         Self { kind: "live", ride_id, cursor, state, points, figures }
     }
 
-    /// Whether it tells no point.
-    pub fn is_empty(&self) -> bool {
-        self.points.is_empty()
-    }
-
-    /// The ride's state.
-    pub const fn state(&self) -> RideState {
-        self.state
-    }
-
-    /// Whether nothing will be new after this.
-    pub fn over(&self) -> bool {
-        is_over(self.state) && self.points.len() < POINTS_TOLD as usize
+    /// Whether nothing will be new after this, for a reader that read from `since`.
+    pub const fn over(&self, since: u64) -> bool {
+        is_over(self.state) && self.cursor - since < POINTS_TOLD as u64
     }
 }
 
@@ -75,14 +73,32 @@ pub const fn is_over(state: RideState) -> bool {
     )
 }
 
-/// What is new of a ride since a cursor.
-pub fn since(ride_id: &str, cursor: u64) -> Outcome<LiveMessage> {
+/// Around the pickup, which is a home, the walker is shown nothing once the ride is over: metres.
+const HOME_RADIUS_M: f64 = 150.0;
+
+/// What a caller is not to see of a ride once that is over.
+pub fn home(caller: &Caller, ride: &Ride) -> Option<Circle> {
+    let centre = ride.pickup.filter(|_| caller.role == CallerRole::Walker)?;
+    Some(Circle { centre, radius_m: HOME_RADIUS_M })
+}
+
+/// How a ride stands, without its points so far.
+pub fn now(ride_id: &str, state: RideState) -> Outcome<LiveMessage> {
+    let progress = routes::progress_of(ride_id, true)?;
+    let cursor = progress.cursor.into();
+    Ok(LiveMessage::new(ride_id.to_owned(), cursor, state, Vec::new(), progress.live))
+}
+
+/// What is new of a ride since a cursor, without what is in `home` once the ride is over.
+pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMessage> {
     let status = rides::statuses(&[ride_id.to_owned()])?.pop().flatten();
     let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
-    let points = routes::points_after(ride_id, u32::try_from(cursor).unwrap_or(u32::MAX), POINTS_TOLD)?;
+    let hidden = home.filter(|_| is_over(status.state));
+    let from = u32::try_from(cursor)
+        .map_err(|_| Problem::new("invalid", "must be a cursor that was told before").at("since"))?;
+    let read = routes::points_after(ride_id, from, POINTS_TOLD, hidden)?;
     let figures = routes::progress_of(ride_id, true)?.live;
-    let reached = cursor.saturating_add(points.len() as u64);
-    Ok(LiveMessage::new(ride_id.to_owned(), reached, status.state, points, figures))
+    Ok(LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, figures))
 }
 
 /// A reader that goes on from where it was.
@@ -90,32 +106,61 @@ pub fn since(ride_id: &str, cursor: u64) -> Outcome<LiveMessage> {
 pub struct Feed {
     ride_id: String,
     cursor: u64,
+    /// Not to be seen once the ride is over.
+    home: Option<Circle>,
     /// The state told last.
     state: Option<RideState>,
     left: Duration,
 }
 
+/// What a reader found.
+pub struct Look {
+    /// What is new since it looked last.
+    pub message: LiveMessage,
+    /// Whether that is anything.
+    pub news: bool,
+    /// Whether nothing will ever be new again.
+    pub last: bool,
+}
+
 impl Feed {
-    /// Reads a ride from a cursor for at most `left`. A state is news where none was told before.
-    pub const fn new(ride_id: String, cursor: u64, state: Option<RideState>, left: Duration) -> Self {
-        Self { ride_id, cursor, state, left }
+    /// Reads a ride from a cursor for at most `left`. The first look tells the ride's state, which is news.
+    pub const fn new(ride_id: String, cursor: u64, home: Option<Circle>, left: Duration) -> Self {
+        Self { ride_id, cursor, home, state: None, left }
+    }
+
+    /// Looks once.
+    pub fn look(&mut self) -> Outcome<Look> {
+        let since = self.cursor;
+        let message = self::since(&self.ride_id, since, self.home)?;
+        let last = message.over(since);
+        let news = last || message.cursor > since || self.state != Some(message.state);
+        self.cursor = message.cursor;
+        self.state = Some(message.state);
+        Ok(Look { message, news, last })
+    }
+
+    /// Lets a moment pass. False: the time is over.
+    pub async fn pause(&mut self) -> bool {
+        let pause = LOOK_EVERY.min(self.left);
+        if pause.is_zero() {
+            return false;
+        }
+        self.left -= pause;
+        monotonic_clock::wait_for(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)).await;
+        true
     }
 
     /// Waits for something new. None: the time is over.
-    pub async fn next(&mut self) -> Outcome<Option<LiveMessage>> {
+    pub async fn next(&mut self) -> Outcome<Option<Look>> {
         loop {
-            let message = since(&self.ride_id, self.cursor)?;
-            if !message.points.is_empty() || self.state != Some(message.state) || message.over() {
-                self.cursor = message.cursor;
-                self.state = Some(message.state);
-                return Ok(Some(message));
+            let look = self.look()?;
+            if look.news {
+                return Ok(Some(look));
             }
-            if self.left.is_zero() {
+            if !self.pause().await {
                 return Ok(None);
             }
-            let pause = LOOK_EVERY.min(self.left);
-            self.left -= pause;
-            monotonic_clock::wait_for(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)).await;
         }
     }
 }

@@ -45,6 +45,7 @@ fn router() -> Router {
         .route("/internal/sockets", post(open_socket))
         .route("/internal/track", post(take_frames))
         .route("/internal/live", post(read_live))
+        .route("/internal/subscriptions", post(step_subscription))
         .fallback(|| async { Problem::new("not-found", "nothing answers at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new("method-not-allowed", "the path exists and does not take this method")
@@ -126,4 +127,8 @@ async fn take_frames(headers: HeaderMap, body: Bytes) -> Response {
 
 async fn read_live(headers: HeaderMap, body: Bytes) -> Response {
     local(sockets::read(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn step_subscription(headers: HeaderMap, body: Bytes) -> Response {
+    local(sockets::step(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
 }

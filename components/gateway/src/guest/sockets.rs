@@ -16,7 +16,7 @@ use super::bindings::petwalker::tracking::routes::{self, Batch, TrackPoint};
 use super::live::{self, LiveMessage};
 use super::ops::Outcome;
 use super::problem::Problem;
-use super::{events, extract};
+use super::{events, extract, graphql};
 
 /// A client that wants a socket.
 #[derive(Deserialize)]
@@ -39,6 +39,28 @@ struct Opened {
     cursor: u64,
     /// The first message to the client.
     greeting: ByteBuf,
+}
+
+/// An operation of a socket, or its next step.
+#[derive(Deserialize)]
+struct Operation {
+    /// Who asks: the context that the socket was opened with.
+    context: ByteBuf,
+    /// The operation as the client sent it, JSON.
+    request: ByteBuf,
+    /// Up to where earlier steps told; none for the first.
+    cursor: Option<u64>,
+}
+
+/// What a step came to.
+#[derive(Serialize)]
+struct Stepped {
+    /// For the client, JSON: a result, or the errors of what was refused.
+    payload: ByteBuf,
+    refused: bool,
+    /// What to wait for before the next step; none where there is none.
+    key: Option<String>,
+    cursor: u64,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +178,12 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     events::only_the_node(headers).await?;
     let opening: Opening = unpack(body)?;
     let (caller, until) = holder(&opening).await?;
+    if opening.path == "/graphql" {
+        // Each operation is asked about by itself, for this caller.
+        let context = pack(&caller)?;
+        let (key, greeting) = (String::new(), ByteBuf::new());
+        return answer(&Opened { key, context, until_ms: until.epoch_ms, cursor: 0, greeting });
+    }
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
         Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
@@ -203,19 +231,39 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
 /// Tutor, walker or operator watches a walk.
 fn open_live(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
     let ride = rides::get(caller, id)?;
-    let progress = routes::progress_of(id, true)?;
-    let cursor = u64::from(progress.cursor);
-    let greeting = LiveMessage::new(id.to_owned(), cursor, ride.state, Vec::new(), progress.live);
-    Ok(Opened { key: id.to_owned(), context: ByteBuf::new(), until_ms, cursor, greeting: pack(&greeting)? })
+    let greeting = live::now(id, ride.state)?;
+    let (context, cursor) = (ByteBuf::new(), greeting.cursor);
+    Ok(Opened { key: id.to_owned(), context, until_ms, cursor, greeting: pack(&greeting)? })
 }
 
 /// What is new of a ride since a cursor.
 pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     events::only_the_node(headers).await?;
     let reading: Reading = unpack(body)?;
-    let message = live::since(&reading.key, reading.cursor)?;
-    let (to, over) = (message.cursor, message.over());
+    let message = live::since(&reading.key, reading.cursor, None)?;
+    let (to, over) = (message.cursor, message.over(reading.cursor));
     answer(&News { from: reading.cursor, to, body: pack(&message)?, over })
+}
+
+/// Executes an operation of a socket, or its next step.
+pub async fn step(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
+    events::only_the_node(headers).await?;
+    let operation: Operation = unpack(body)?;
+    let caller: Caller = unpack(&operation.context)?;
+    let stepped = match graphql::step(caller, &operation.request, operation.cursor).await {
+        Ok(stepped) => {
+            let cursor = stepped.reached.as_ref().map_or(0, |reached| reached.cursor);
+            let key = stepped.reached.map(|reached| reached.key);
+            Stepped { payload: stepped.payload.into(), refused: stepped.refused, key, cursor }
+        }
+        Err(problem) => {
+            let error = graphql::refused(problem).into_server_error(async_graphql::Pos::default());
+            let payload =
+                serde_json::to_vec(&[error]).map_err(|e| Problem::new("internal", e.to_string()))?;
+            Stepped { payload: payload.into(), refused: true, key: None, cursor: 0 }
+        }
+    };
+    answer(&stepped)
 }
 
 /// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.

@@ -30,13 +30,10 @@ pub fn geojson(ride_id: &str, route: &Route, view: View) -> String {
             json!(drawn.iter().map(|line| times(line)).collect::<Vec<_>>()),
         ),
     };
-    let shown = |place: petwalker_kernel::GeoPoint| {
-        view.hidden.is_none_or(|hidden| hidden.centre.distance_m(place) > hidden.radius_m)
-    };
     let pauses: Vec<_> = route
         .pauses
         .iter()
-        .filter(|p| shown(p.place))
+        .filter(|p| view.shows(p.place))
         .map(|p| {
             json!({
                 "started_at": rfc3339(p.started_at),

@@ -17,6 +17,14 @@ pub struct Hidden {
     pub radius_m: f64,
 }
 
+impl Hidden {
+    /// Whether a place is in the circle.
+    #[must_use]
+    pub fn covers(&self, place: GeoPoint) -> bool {
+        self.centre.distance_m(place) <= self.radius_m
+    }
+}
+
 /// How a route is to be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct View {
@@ -26,15 +34,21 @@ pub struct View {
     pub hidden: Option<Hidden>,
 }
 
+impl View {
+    /// Whether a place may be seen.
+    #[must_use]
+    pub fn shows(&self, place: GeoPoint) -> bool {
+        self.hidden.is_none_or(|hidden| !hidden.covers(place))
+    }
+}
+
 /// The lines of a route: one for each stretch that was measured without a break and is shown.
 #[must_use]
 pub fn lines(route: &Route, view: View) -> Vec<Vec<Step>> {
-    let shown =
-        |step: &Step| view.hidden.is_none_or(|hidden| hidden.centre.distance_m(step.place) > hidden.radius_m);
     let mut lines: Vec<Vec<Step>> = Vec::new();
     let mut broken = true;
     for step in &route.way {
-        if !shown(step) {
+        if !view.shows(step.place) {
             broken = true;
             continue;
         }

@@ -72,11 +72,11 @@ fn live(live: &Live) -> wit::LiveFigures {
         speed_m_s: live.speed_m_s(),
         still_ms: live.still().unsigned(),
         at: instant(live.at()),
-        place: position(live.place()),
+        place: Some(position(live.place())),
     }
 }
 
-pub(super) fn summary(route: &Route) -> wit::RouteSummary {
+pub(super) fn summary(route: &Route, hidden: Option<Hidden>) -> wit::RouteSummary {
     wit::RouteSummary {
         distance_m: route.distance_m,
         elapsed_ms: route.elapsed.unsigned(),
@@ -87,7 +87,7 @@ pub(super) fn summary(route: &Route) -> wit::RouteSummary {
             .map(|p| wit::Pause {
                 started_at: instant(p.started_at),
                 duration_ms: p.lasted.unsigned(),
-                place: position(p.place),
+                place: hidden.is_none_or(|hidden| !hidden.covers(p.place)).then(|| position(p.place)),
             })
             .collect(),
         gaps: route
@@ -117,19 +117,26 @@ pub(super) fn summary(route: &Route) -> wit::RouteSummary {
 }
 
 pub(super) fn view(view: &wit::RouteView) -> Result<View, Refusal> {
-    let invalid = |field: &str, message: String| Refusal::Invalid { field: field.to_owned(), message };
     if !(0.0..=TOLERANCE_M_MAX).contains(&view.tolerance_m) {
         return Err(invalid("tolerance_m", format!("must be 0 to {TOLERANCE_M_MAX}")));
     }
-    let hidden = view.hidden.as_ref().map(|circle| {
-        let centre = GeoPoint::new(circle.centre.lat, circle.centre.lon)
-            .map_err(|e| invalid("hidden.centre", e.to_string()))?;
-        Ok::<_, Refusal>(Hidden { centre, radius_m: circle.radius_m })
-    });
-    Ok(View { tolerance_m: view.tolerance_m, hidden: hidden.transpose()? })
+    Ok(View { tolerance_m: view.tolerance_m, hidden: hidden(view.hidden.as_ref())? })
 }
 
-fn count(number: usize) -> u32 {
+pub(super) fn hidden(circle: Option<&wit::Circle>) -> Result<Option<Hidden>, Refusal> {
+    let hidden = circle.map(|circle| {
+        let centre = GeoPoint::new(circle.centre.lat, circle.centre.lon)
+            .map_err(|e| invalid("hidden.centre", e.to_string()))?;
+        Ok(Hidden { centre, radius_m: circle.radius_m })
+    });
+    hidden.transpose()
+}
+
+fn invalid(field: &str, message: String) -> Refusal {
+    Refusal::Invalid { field: field.to_owned(), message }
+}
+
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 

@@ -33,14 +33,23 @@ impl wit::Guest for Component {
         Ok(convert::progress(&progress, next))
     }
 
-    fn points_after(ride_id: String, cursor: u32, limit: u32) -> Result<Vec<wit::TrackPoint>, wit::Refusal> {
-        let points = service::points_after(&region()?, ride(&ride_id)?, cursor)?;
-        Ok(points.iter().take(limit as usize).map(convert::point_out).collect())
+    fn points_after(
+        ride_id: String,
+        cursor: u32,
+        limit: u32,
+        hidden: Option<wit::Circle>,
+    ) -> Result<wit::Reading, wit::Refusal> {
+        let view = domain::View { hidden: convert::hidden(hidden.as_ref())?, ..Default::default() };
+        let mut points = service::points_after(&region()?, ride(&ride_id)?, cursor)?;
+        points.truncate(limit as usize);
+        let cursor = cursor.saturating_add(convert::count(points.len()));
+        let shown = points.iter().filter(|point| view.shows(point.place));
+        Ok(wit::Reading { points: shown.map(convert::point_out).collect(), cursor })
     }
 
-    fn summary(ride_id: String) -> Result<wit::RouteSummary, wit::Refusal> {
-        let route = service::route(&region()?, ride(&ride_id)?)?;
-        Ok(convert::summary(&route))
+    fn summary(ride_id: String, hidden: Option<wit::Circle>) -> Result<wit::RouteSummary, wit::Refusal> {
+        let hidden = convert::hidden(hidden.as_ref())?;
+        Ok(convert::summary(&service::route(&region()?, ride(&ride_id)?)?, hidden))
     }
 
     fn geojson(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {

@@ -42,6 +42,8 @@ pub(super) enum End {
     Protocol,
     /// The component could not be asked.
     Unavailable,
+    /// The client was told by the subprotocol's own code what it did wrong.
+    Breach { code: u16, reason: &'static str },
 }
 
 impl End {
@@ -56,6 +58,7 @@ impl End {
             Self::Policy => (CloseCode::Policy, "this socket takes no data"),
             Self::TooBig => (CloseCode::Size, "a frame is too large"),
             Self::Protocol => (CloseCode::Protocol, "not a WebSocket frame"),
+            Self::Breach { code, reason } => (code.into(), reason),
             Self::Unavailable => (CloseCode::Again, "not possible right now; connect again shortly"),
         };
         Some(CloseFrame { code, reason: reason.into() })
@@ -72,6 +75,7 @@ impl End {
             Self::TooBig => "too-big",
             Self::Protocol => "protocol",
             Self::Unavailable => "unavailable",
+            Self::Breach { .. } => "breach",
         }
     }
 }
@@ -80,8 +84,8 @@ impl End {
 pub(super) struct Connection {
     stream: WebSocketStream<TokioIo<Upgraded>>,
     stop: watch::Receiver<bool>,
-    /// When the right to the socket ends.
-    until: Instant,
+    /// When the socket ends whatever happens, and why it does then.
+    until: (Instant, End),
     pings: Interval,
     /// Whether anything came since the last ping.
     heard: bool,
@@ -91,7 +95,7 @@ impl Connection {
     pub(super) async fn new(
         upgraded: Upgraded,
         limits: Limits,
-        until: Instant,
+        until: (Instant, End),
         stop: watch::Receiver<bool>,
     ) -> Self {
         let config = WebSocketConfig::default()
@@ -107,13 +111,18 @@ impl Connection {
         Self { stream, stop, until, pings, heard: true }
     }
 
+    /// Sets another end.
+    pub(super) const fn lasts_until(&mut self, until: Instant, end: End) {
+        self.until = (until, end);
+    }
+
     /// The next data frame. Pings are answered and silence is noticed meanwhile.
     pub(super) async fn next(&mut self) -> Result<Message, End> {
         loop {
             let read = tokio::select! {
                 read = self.stream.next() => Some(read),
                 _ = self.pings.tick() => None,
-                () = tokio::time::sleep_until(self.until) => return Err(End::Token),
+                () = tokio::time::sleep_until(self.until.0) => return Err(self.until.1),
                 _ = self.stop.wait_for(|stop| *stop) => return Err(End::Stop),
             };
             let Some(read) = read else {

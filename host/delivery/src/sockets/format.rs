@@ -83,6 +83,11 @@ impl Packed {
         Self::new(packed)
     }
 
+    /// Whether it says the same as another.
+    pub(super) fn says(&self, other: &Self) -> bool {
+        self.packed == other.packed
+    }
+
     /// As a frame of that format. None: the component's message is no MessagePack that JSON could say.
     pub(super) fn message(&self, format: Format) -> Option<Message> {
         if format == Format::MessagePack {

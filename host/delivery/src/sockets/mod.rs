@@ -4,13 +4,16 @@
 //! component with its token (`open`), and gets a socket only if the component says so. A path of `send` takes frames,
 //! gathers them with those of other sockets, and posts them (`take`); each frame gets its answer. A path of `watch` is told
 //! what is new of a key: news come with the answers to frames, or are read (`read`) where something else changed it.
-//! What frames and news mean, the bridge does not know.
+//! A path of `subscribe` speaks `graphql-transport-ws`: its operations are taken a step further (`subscribe`) whenever their
+//! key has news. What frames, news and operations mean, the bridge does not know.
 
 mod connection;
 mod format;
 mod gather;
+mod handshake;
 mod hub;
 mod sender;
+mod subscriber;
 mod watcher;
 mod wire;
 
@@ -19,18 +22,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use edge_runtime::Body;
 use edge_runtime::route::Pattern;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use self::connection::{Connection, End};
 use self::format::{Format, Packed};
 use self::gather::{Gatherer, Pending};
+use self::handshake::Handshake;
 pub use self::hub::Hub;
 use self::sender::Sender;
+use self::subscriber::{Executor, Subscriber};
 use self::watcher::{Reader, Watcher};
 use self::wire::{Opened, Opening};
 use crate::internal::Internal;
@@ -45,12 +49,16 @@ pub struct SocketOptions {
     pub send: Vec<Pattern>,
     /// Paths whose clients are told news.
     pub watch: Vec<Pattern>,
+    /// Paths whose clients speak `graphql-transport-ws`.
+    pub subscribe: Vec<Pattern>,
     /// The internal path that permits sockets.
     pub open_path: String,
     /// The internal path that takes frames.
     pub take_path: String,
     /// The internal path that tells what is new.
     pub read_path: String,
+    /// The internal path that takes an operation a step further.
+    pub subscribe_path: String,
     /// How long the first frame of a batch waits for others.
     pub gather: Duration,
     /// Limits on sockets.
@@ -68,11 +76,15 @@ pub struct Limits {
     pub ping_interval: Duration,
 }
 
+/// A client that subscribes has this long to say who it is.
+const INTRODUCTION_MAX: Duration = Duration::from_secs(10);
+
 /// What a path does.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Send,
     Watch,
+    Subscribe,
 }
 
 /// The answer to a client that gets no socket.
@@ -149,8 +161,10 @@ impl Sockets {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(path).is_some());
         if any(&self.options.send) {
             Some(Kind::Send)
+        } else if any(&self.options.watch) {
+            Some(Kind::Watch)
         } else {
-            any(&self.options.watch).then_some(Kind::Watch)
+            any(&self.options.subscribe).then_some(Kind::Subscribe)
         }
     }
 
@@ -168,54 +182,39 @@ impl Sockets {
         request: &Request<Incoming>,
         upgrade: OnUpgrade,
     ) -> Result<Response<Body>, Refusal> {
-        let headers = request.headers();
-        let refuse = |status, code, detail: &str| Err(Refusal::from(problem(status, code, detail)));
         let Some(kind) = self.kind(request.uri().path()) else {
-            return refuse(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
+            let detail = "nothing answers at this path";
+            return Err(problem(StatusCode::NOT_FOUND, "no-route", detail).into());
         };
-        let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| key.len() == 24);
-        let version = headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-        let (Some(key), true) = (key, version) else {
-            let detail = "a WebSocket handshake has Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key";
-            return refuse(StatusCode::BAD_REQUEST, "bad-handshake", detail);
-        };
-        let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL);
-        let offered =
-            offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-        let Some((format, name)) = Format::choose(offered.map(str::trim), &self.options.protocol) else {
-            let detail = format!("offer the subprotocol {0}.json or {0}.msgpack", self.options.protocol);
-            return refuse(StatusCode::BAD_REQUEST, "bad-subprotocol", &detail);
-        };
+        let handshake = Handshake::read(request.headers(), kind, &self.options.protocol)?;
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
-            return refuse(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "the node has no more sockets to give",
-            );
+            let detail = "the node has no more sockets to give";
+            return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).into());
         };
-        let opened = self.permission(request).await?;
-        let mut response = Response::new(edge_runtime::empty_body());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        let answer = response.headers_mut();
-        answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-        for (header, value) in [
-            (header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())),
-            (header::SEC_WEBSOCKET_PROTOCOL, name.to_owned()),
-        ] {
-            // The characters of base64, and of a name that the node file was checked for.
-            answer.insert(header, HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")));
+        let authorization =
+            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let path = request.uri().path();
+        let answer = handshake.answer();
+        if kind == Kind::Subscribe {
+            // Who it is, such a client tells once it is connected.
+            let (path, authorization) = (path.to_owned(), authorization.map(str::to_owned));
+            tokio::spawn(self.converse(upgrade, path, authorization, permit));
+        } else {
+            let opened = self.permission(path, request.uri().query(), authorization).await?;
+            let sends = kind == Kind::Send;
+            tokio::spawn(self.serve(upgrade, sends, handshake.format, opened, permit));
         }
-        tokio::spawn(self.serve(upgrade, kind, format, opened, permit));
-        Ok(response)
+        Ok(answer)
     }
 
     /// Asks the component. What it refuses with is the client's answer.
-    async fn permission(&self, request: &Request<Incoming>) -> Result<Opened, Refusal> {
-        let authorization =
-            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let uri = request.uri();
-        let opening = Opening { path: uri.path(), query: uri.query(), authorization };
+    async fn permission(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        authorization: Option<&str>,
+    ) -> Result<Opened, Refusal> {
+        let opening = Opening { path, query, authorization };
         let failed = |detail: &dyn std::fmt::Display| {
             tracing::error!(%detail, "the component's answer about a socket cannot be read");
             Refusal::from(problem(
@@ -239,20 +238,13 @@ impl Sockets {
     async fn serve(
         self: Arc<Self>,
         upgrade: OnUpgrade,
-        kind: Kind,
+        sends: bool,
         format: Format,
         opened: Opened,
         permit: OwnedSemaphorePermit,
     ) {
-        let upgraded = match upgrade.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                tracing::debug!(%error, "a client left during its handshake");
-                return;
-            }
-        };
-        let until = Instant::now() + left(opened.until_ms);
-        let mut connection = Connection::new(upgraded, self.options.limits, until, self.stop.clone()).await;
+        let until = (Instant::now() + left(opened.until_ms), End::Token);
+        let Some(mut connection) = self.connect(upgrade, until).await else { return };
         let greeting = Packed::new(opened.greeting.into_vec());
         let key: Arc<str> = opened.key.into();
         let open = metrics::gauge!("sockets_open");
@@ -261,23 +253,87 @@ impl Sockets {
             Some(message) => connection.send(message).await,
             None => Err(End::Unavailable),
         };
-        let end = match (greeted, kind) {
+        let end = match (greeted, sends) {
             (Err(end), _) => end,
-            (Ok(()), Kind::Send) => {
+            (Ok(()), true) => {
                 let context = opened.context.into_vec().into();
                 let sender = Sender { key, context, format, frames: self.frames.clone() };
                 sender.run(&mut connection).await
             }
-            (Ok(()), Kind::Watch) => {
+            (Ok(()), false) => {
                 let watching = self.hub.watch(&key, opened.cursor);
                 let reader = self.reader.clone();
                 let watcher = Watcher { key, format, reader, watching, cursor: opened.cursor };
-                watcher.run(&mut connection).await
+                watcher.run(&mut connection, &greeting).await
             }
         };
         connection.close(end).await;
         open.decrement(1.0);
         drop(permit);
+    }
+
+    /// Serves a client that speaks `graphql-transport-ws`.
+    async fn converse(
+        self: Arc<Self>,
+        upgrade: OnUpgrade,
+        path: String,
+        authorization: Option<String>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let late = End::Breach { code: 4408, reason: "connection_init did not come in time" };
+        let Some(mut connection) = self.connect(upgrade, (Instant::now() + INTRODUCTION_MAX, late)).await
+        else {
+            return;
+        };
+        let open = metrics::gauge!("sockets_open");
+        open.increment(1.0);
+        let end = match self.introduce(&mut connection, &path, authorization).await {
+            Ok(subscriber) => subscriber.run(&mut connection).await,
+            Err(end) => end,
+        };
+        connection.close(end).await;
+        open.decrement(1.0);
+        drop(permit);
+    }
+
+    /// Learns who the client is: by its first message, or else by its handshake.
+    async fn introduce(
+        &self,
+        connection: &mut Connection,
+        path: &str,
+        authorization: Option<String>,
+    ) -> Result<Subscriber, End> {
+        let authorization = subscriber::introduction(connection).await?.or(authorization);
+        let opened = match self.permission(path, None, authorization.as_deref()).await {
+            Ok(opened) => opened,
+            Err(Refusal(response)) if response.status().is_client_error() => {
+                return Err(End::Breach {
+                    code: 4403,
+                    reason: "the access token is missing or not accepted",
+                });
+            }
+            Err(_) => return Err(End::Unavailable),
+        };
+        connection.lasts_until(Instant::now() + left(opened.until_ms), End::Token);
+        subscriber::acknowledge(connection).await?;
+        Ok(Subscriber::new(Executor {
+            internal: self.internal.clone(),
+            path: self.options.subscribe_path.clone(),
+            hub: self.hub.clone(),
+            context: opened.context.into_vec().into(),
+        }))
+    }
+
+    async fn connect(&self, upgrade: OnUpgrade, until: (Instant, End)) -> Option<Connection> {
+        match upgrade.await {
+            Ok(upgraded) => {
+                Some(Connection::new(upgraded, self.options.limits, until, self.stop.clone()).await)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a client left during its handshake");
+                None
+            }
+        }
     }
 }
 

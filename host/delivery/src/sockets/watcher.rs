@@ -51,10 +51,10 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Tells news until the socket ends; why it does.
-    pub(super) async fn run(mut self, connection: &mut Connection) -> End {
+    /// Tells news until the socket ends; why it does. The client has been told the `greeting`.
+    pub(super) async fn run(mut self, connection: &mut Connection, greeting: &Packed) -> End {
         // Something may have happened between the permission and the first news.
-        if let Err(end) = self.catch_up(connection, false).await {
+        if let Err(end) = self.catch_up(connection, Some(greeting)).await {
             return end;
         }
         loop {
@@ -68,7 +68,7 @@ impl Watcher {
             let told = match heard {
                 Heard::Item(item) if item.from == self.cursor => self.tell(connection, &item).await,
                 Heard::Item(item) if item.to <= self.cursor && !item.whole => Ok(()),
-                Heard::Item(_) | Heard::Behind => self.catch_up(connection, true).await,
+                Heard::Item(_) | Heard::Behind => self.catch_up(connection, None).await,
             };
             if let Err(end) = told {
                 return end;
@@ -76,16 +76,17 @@ impl Watcher {
         }
     }
 
-    /// Reads and tells everything after the cursor; with `always`, even if that is nothing.
-    async fn catch_up(&mut self, connection: &mut Connection, always: bool) -> Result<(), End> {
-        let mut always = always;
+    /// Reads and tells everything after the cursor; where that is nothing, how things stand, unless that is `known`.
+    async fn catch_up(&mut self, connection: &mut Connection, known: Option<&Packed>) -> Result<(), End> {
+        let mut first = true;
         loop {
             let item = self.reader.read(&self.key, self.cursor).await.map_err(|error| {
                 tracing::warn!(%error, "a watcher could not be told");
                 End::Unavailable
             })?;
             let more = item.to > self.cursor;
-            if more || item.over || std::mem::take(&mut always) {
+            let stands = std::mem::take(&mut first) && known.is_none_or(|known| !known.says(&item.body));
+            if more || item.over || stands {
                 self.tell(connection, &item).await?;
             }
             if !more {

@@ -75,6 +75,30 @@ pub(super) struct Reading<'a> {
     pub cursor: u64,
 }
 
+/// Posted to `subscribe`: an operation of a socket, or its next step.
+#[derive(Serialize)]
+pub(super) struct Operation<'a> {
+    /// Who asks: the context that the socket was opened with.
+    #[serde(with = "serde_bytes")]
+    pub context: &'a [u8],
+    /// The operation as the client sent it, JSON.
+    #[serde(with = "serde_bytes")]
+    pub request: &'a [u8],
+    /// Up to where earlier steps told; none for the first.
+    pub cursor: Option<u64>,
+}
+
+/// The answer: what the step came to.
+#[derive(Deserialize)]
+pub(super) struct Stepped {
+    /// For the client, JSON: a result, or the errors of what was refused.
+    pub payload: ByteBuf,
+    pub refused: bool,
+    /// The key whose news the next step waits for; none where there is none.
+    pub key: Option<String>,
+    pub cursor: u64,
+}
+
 /// A message of the bridge's own: why a frame was not taken.
 #[derive(Serialize)]
 pub(super) struct Refused<'a> {

@@ -18,12 +18,16 @@ pub struct SocketSettings {
     pub send: Vec<String>,
     /// Paths whose clients are told news.
     pub watch: Vec<String>,
+    /// Paths whose clients speak `graphql-transport-ws`.
+    pub subscribe: Vec<String>,
     /// Posted once a socket: may the client have it?
     pub open_path: String,
     /// Posted with the frames of many sockets.
     pub take_path: String,
     /// Posted with a key and a cursor: what is new?
     pub read_path: String,
+    /// Posted with an operation: its first or next step.
+    pub subscribe_path: String,
     /// How long the first frame of a batch waits for others, milliseconds, 0 to 1000.
     pub gather_ms: u64,
     /// Sockets open at once, 1 to 1000000.
@@ -40,9 +44,11 @@ impl Default for SocketSettings {
             protocol: "petwalker.v1".to_owned(),
             send: vec!["/v1/rides/:id/track".to_owned()],
             watch: vec!["/v1/rides/:id/live".to_owned()],
+            subscribe: vec!["/graphql".to_owned()],
             open_path: "sockets".to_owned(),
             take_path: "track".to_owned(),
             read_path: "live".to_owned(),
+            subscribe_path: "subscriptions".to_owned(),
             gather_ms: 2,
             sockets_max: 20_000,
             frame_kib: 256,
@@ -60,6 +66,7 @@ impl SocketSettings {
         }
         patterns(&self.send).map_err(|message| ("sockets.send", message))?;
         patterns(&self.watch).map_err(|message| ("sockets.watch", message))?;
+        patterns(&self.subscribe).map_err(|message| ("sockets.subscribe", message))?;
         within("sockets.gather_ms", self.gather_ms, 0, 1_000)?;
         within("sockets.sockets_max", self.sockets_max as u64, 1, 1_000_000)?;
         within("sockets.frame_kib", self.frame_kib as u64, 1, 16_384)?;
@@ -70,16 +77,19 @@ impl SocketSettings {
     pub(crate) fn options(&self) -> Option<SocketOptions> {
         // Checked when the file was read.
         let (send, watch) = (patterns(&self.send).ok()?, patterns(&self.watch).ok()?);
-        if send.is_empty() && watch.is_empty() {
+        let subscribe = patterns(&self.subscribe).ok()?;
+        if send.is_empty() && watch.is_empty() && subscribe.is_empty() {
             return None;
         }
         Some(SocketOptions {
             protocol: self.protocol.clone(),
             send,
             watch,
+            subscribe,
             open_path: self.open_path.clone(),
             take_path: self.take_path.clone(),
             read_path: self.read_path.clone(),
+            subscribe_path: self.subscribe_path.clone(),
             gather: Duration::from_millis(self.gather_ms),
             limits: edge_delivery::sockets::Limits {
                 sockets_max: self.sockets_max,

@@ -1,14 +1,16 @@
-//! GraphQL over HTTP: the same operations as REST.
+//! GraphQL over HTTP: the same operations as REST. Subscriptions come by the node's sockets.
 //!
 //! Follows the GraphQL-over-HTTP draft: POST with a JSON body, GET for queries only, and the status codes that go with
 //! `application/graphql-response+json` where a client accepts it.
 
 mod mutation;
 mod query;
+mod subscription;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use async_graphql::{EmptySubscription, Request, Schema, parser, parser::types::OperationType};
+use async_graphql::futures_util::StreamExt as _;
+use async_graphql::{Request, Schema, parser, parser::types::OperationType};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -17,6 +19,8 @@ use serde::Deserialize;
 
 use self::mutation::Mutation;
 use self::query::Query;
+pub use self::subscription::Reached;
+use self::subscription::{Step, Subscriptions};
 use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
 use super::local;
@@ -27,12 +31,12 @@ const DEPTH_MAX: usize = 12;
 /// Most fields of a query.
 const COMPLEXITY_MAX: usize = 400;
 
-type PetWalkerSchema = Schema<Query, Mutation, EmptySubscription>;
+type PetWalkerSchema = Schema<Query, Mutation, Subscriptions>;
 
 fn schema() -> &'static PetWalkerSchema {
     static SCHEMA: OnceLock<PetWalkerSchema> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        Schema::build(Query, Mutation, EmptySubscription)
+        Schema::build(Query, Mutation, Subscriptions)
             .limit_depth(DEPTH_MAX)
             .limit_complexity(COMPLEXITY_MAX)
             .limit_recursive_depth(32)
@@ -72,7 +76,7 @@ impl Asker {
 }
 
 /// A problem as a GraphQL error with its code.
-fn refused(problem: Problem) -> async_graphql::Error {
+pub fn refused(problem: Problem) -> async_graphql::Error {
     use async_graphql::ErrorExtensions as _;
     async_graphql::Error::new(problem.detail).extend_with(|_, extensions| {
         extensions.set("code", problem.code);
@@ -100,9 +104,10 @@ pub async fn get(parts: Parts) -> Response {
         },
         Err(e) => return Problem::new("malformed", e.body_text()).at("query").into_response(),
     };
-    if may_change(&request) {
+    if holds(&request, |kind| kind != OperationType::Query) {
         let mut refusal =
-            Problem::new("method-not-allowed", "a mutation must be sent with POST").into_response();
+            Problem::new("method-not-allowed", "GET takes queries only; a mutation must be sent with POST")
+                .into_response();
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return refusal;
     }
@@ -124,10 +129,10 @@ impl GetRequest {
     }
 }
 
-/// Whether the document holds anything but queries. What cannot be read is left to the execution to refuse.
-fn may_change(request: &Request) -> bool {
+/// Whether the document holds an operation of such a kind. What cannot be read is left to the execution to refuse.
+fn holds(request: &Request, kind: impl Fn(OperationType) -> bool) -> bool {
     parser::parse_query(&request.query)
-        .is_ok_and(|document| document.operations.iter().any(|(_, op)| op.node.ty != OperationType::Query))
+        .is_ok_and(|document| document.operations.iter().any(|(_, op)| kind(op.node.ty)))
 }
 
 /// POST: a JSON body with `query`, and where needed `variables` and `operationName`.
@@ -137,9 +142,50 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
         return Problem::new("unsupported-media-type", "send application/json").into_response();
     }
     match serde_json::from_slice::<Request>(&body) {
+        Ok(request) if holds(&request, |kind| kind == OperationType::Subscription) => {
+            let detail = "a subscription is made over a WebSocket with the subprotocol graphql-transport-ws";
+            Problem::new("invalid", detail).at("query").into_response()
+        }
         Ok(request) => local(execute(&parts, &body, request)).await,
         Err(e) => Problem::new("malformed", e.to_string()).into_response(),
     }
+}
+
+/// No data at all means that the document never ran: it could not be read or was not valid.
+fn never_ran(response: &async_graphql::Response) -> bool {
+    response.is_err()
+        && response.data == async_graphql::Value::Null
+        && !response.errors.iter().any(|e| !e.path.is_empty())
+}
+
+/// What one step of an operation came to.
+pub struct Stepped {
+    /// The result as JSON; of an operation that was refused, its errors.
+    pub payload: Vec<u8>,
+    /// Whether it was refused.
+    pub refused: bool,
+    /// From where a subscription goes on; none for what is finished.
+    pub reached: Option<Reached>,
+}
+
+/// Executes an operation for a socket: a query, or one step of a subscription, which goes on from `cursor`.
+pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result<Stepped, Problem> {
+    let request: Request =
+        serde_json::from_slice(request).map_err(|e| Problem::new("malformed", e.to_string()))?;
+    if holds(&request, |kind| kind == OperationType::Mutation) {
+        return Err(Problem::new("method-not-allowed", "a mutation must be sent with POST"));
+    }
+    // Queries and subscriptions name no command.
+    let asker = Asker { caller: Ok(caller), command: Command { id: String::new(), fingerprint: Vec::new() } };
+    let step = Arc::new(Step::new(cursor));
+    let mut results = schema().execute_stream(request.data(asker).data(step.clone()));
+    let response = results.next().await.unwrap_or_default();
+    let reached = step.reached();
+    // A subscription that could not even begin is refused as a whole.
+    let refused = never_ran(&response) || (response.is_err() && cursor.is_none() && reached.is_none());
+    let payload = if refused { serde_json::to_vec(&response.errors) } else { serde_json::to_vec(&response) };
+    let payload = payload.map_err(|e| Problem::new("internal", e.to_string()))?;
+    Ok(Stepped { payload, refused, reached: reached.filter(|reached| !reached.over) })
 }
 
 async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
@@ -149,11 +195,8 @@ async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
     let response = schema().execute(request.data(asker)).await;
+    let never_ran = never_ran(&response);
     let modern = accepts_graphql_response(&parts.headers);
-    // No data at all means that the document never ran: it could not be read or was not valid.
-    let never_ran = response.is_err()
-        && response.data == async_graphql::Value::Null
-        && !response.errors.iter().any(|e| !e.path.is_empty());
     let status = if modern && never_ran { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let kind = if modern {
         "application/graphql-response+json; charset=utf-8"

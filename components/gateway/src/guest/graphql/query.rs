@@ -13,39 +13,41 @@ use crate::guest::bindings::petwalker::matching::presence::NearbyWalker;
 use crate::guest::bindings::petwalker::matching::rides::{Offer, Ride, RidePage};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
 use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
+use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
 /// What can be asked.
 pub struct Query;
 
 /// Who asks; refused where nobody is logged in.
-fn caller(ctx: &Context<'_>) -> Result<Caller> {
-    ctx.data::<Asker>()?.caller().map_err(refused)
+pub(super) fn caller(ctx: &Context<'_>) -> Result<Caller, Problem> {
+    let asker = ctx.data::<Asker>().map_err(|e| Problem::new("internal", e.message))?;
+    asker.caller()
 }
 
 #[Object]
 impl Query {
     /// The caller's account.
     async fn me(&self, ctx: &Context<'_>) -> Result<Account> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::accounts::me(caller)).await.map_err(refused)
     }
 
     /// The caller's pets, oldest first.
     async fn pets(&self, ctx: &Context<'_>) -> Result<Vec<Pet>> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::profiles::list_pets(caller)).await.map_err(refused)
     }
 
     /// Advice for a pet, gravest first.
     async fn advice(&self, ctx: &Context<'_>, pet_id: String, input: AdviceBody) -> Result<Vec<AdviceItem>> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::advice::advise(caller, pet_id, input)).await.map_err(refused)
     }
 
     /// A walker's profile.
     async fn walker(&self, ctx: &Context<'_>, account_id: String) -> Result<Walker> {
-        let _caller = caller(ctx)?;
+        caller(ctx).map_err(refused)?;
         local(ops::profiles::get_walker(account_id)).await.map_err(refused)
     }
 
@@ -56,19 +58,19 @@ impl Query {
         place: Position,
         #[graphql(default = 10)] limit: u32,
     ) -> Result<Vec<NearbyWalker>> {
-        let _caller = caller(ctx)?;
+        caller(ctx).map_err(refused)?;
         ops::profiles::nearest(place, limit).map_err(refused)
     }
 
     /// A quote of the caller's.
     async fn quote(&self, ctx: &Context<'_>, id: String) -> Result<Quote> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::quotes::get(&caller, &id).map_err(refused)
     }
 
     /// A ride of the caller's.
     async fn ride(&self, ctx: &Context<'_>, id: String) -> Result<Ride> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::rides::get(&caller, &id).map_err(refused)
     }
 
@@ -79,19 +81,19 @@ impl Query {
         cursor: Option<String>,
         #[graphql(default = 20)] limit: u32,
     ) -> Result<RidePage> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::rides::list(&caller, cursor.as_deref(), limit).map_err(refused)
     }
 
     /// The calling walker's open offers.
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::rides::offers(&caller).map_err(refused)
     }
 
     /// A ride's route in figures.
     async fn route(&self, ctx: &Context<'_>, ride_id: String) -> Result<RouteSummary> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::tracks::summary(&caller, &ride_id).map_err(refused)
     }
 
@@ -102,7 +104,7 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<String> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::tracks::geojson(&caller, &ride_id, tolerance_m).map_err(refused)
     }
 
@@ -113,7 +115,7 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<String> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         ops::tracks::gpx(&caller, &ride_id, tolerance_m).map_err(refused)
     }
 
@@ -124,26 +126,26 @@ impl Query {
         ride_id: String,
         #[graphql(default)] tolerance_m: f64,
     ) -> Result<Vec<String>> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         let routes = ops::tracks::polylines(&caller, &ride_id, tolerance_m).map_err(refused)?;
         Ok(routes.polylines)
     }
 
     /// The invoice of a ride.
     async fn invoice(&self, ctx: &Context<'_>, ride_id: String) -> Result<Invoice> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::invoices::get(caller, ride_id)).await.map_err(refused)
     }
 
     /// The caller's balances.
     async fn balances(&self, ctx: &Context<'_>) -> Result<Vec<Balance>> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::invoices::balances(caller)).await.map_err(refused)
     }
 
     /// The whole ledger added up, for operators.
     async fn ledger_check(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::invoices::check(caller)).await.map_err(refused)
     }
 
@@ -160,13 +162,13 @@ impl Query {
 
     /// The calling tutor's cart.
     async fn cart(&self, ctx: &Context<'_>) -> Result<Cart> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::shop::get_cart(caller)).await.map_err(refused)
     }
 
     /// An order of the caller's.
     async fn order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
-        let caller = caller(ctx)?;
+        let caller = caller(ctx).map_err(refused)?;
         local(ops::shop::get_order(caller, id)).await.map_err(refused)
     }
 }

@@ -58,7 +58,7 @@ fn past_walks(caller: &Caller, pet_id: &str, now_ms: i64) -> Outcome<Vec<PastWal
         if days_ago >= DAYS || !ride.pets.iter().any(|pet| pet.id == pet_id) {
             continue;
         }
-        let moving_ms = routes::summary(&ride.id)?.moving_ms;
+        let moving_ms = routes::summary(&ride.id, None)?.moving_ms;
         walks.push(PastWalk { days_ago: u32::try_from(days_ago).unwrap_or(u32::MAX), distance_m, moving_ms });
     }
     Ok(walks)

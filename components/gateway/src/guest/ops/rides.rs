@@ -50,7 +50,7 @@ pub fn act(context: &Context, id: &str, action: &RideAction) -> Outcome<Ride> {
 /// What tracking measured of a walk.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on Earth fits")]
 fn walked(id: &str) -> Outcome<Walked> {
-    let summary = routes::summary(id)?;
+    let summary = routes::summary(id, None)?;
     Ok(Walked { distance_m: summary.distance_m.round() as u32, moving_ms: summary.moving_ms })
 }
 

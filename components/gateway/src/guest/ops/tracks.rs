@@ -4,7 +4,7 @@ use super::Outcome;
 use crate::guest::api::{PointsBody, Polylines, Stored};
 use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
 use crate::guest::bindings::petwalker::matching::rides::{self, RideState};
-use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, Circle, RouteSummary, RouteView};
+use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, RouteSummary, RouteView};
 use crate::guest::live;
 use crate::guest::problem::Problem;
 
@@ -23,21 +23,15 @@ pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
     Ok(Stored::of(&receipt?))
 }
 
-/// Around the pickup, which is a home, the walker is shown nothing once the ride is over: metres.
-const HOME_RADIUS_M: f64 = 150.0;
-
 /// The route as the caller may see it.
 fn view(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<RouteView> {
     let ride = rides::get(caller, id)?;
-    let hidden = (caller.role == CallerRole::Walker && live::is_over(ride.state))
-        .then(|| ride.pickup.map(|centre| Circle { centre, radius_m: HOME_RADIUS_M }))
-        .flatten();
+    let hidden = live::home(caller, &ride).filter(|_| live::is_over(ride.state));
     Ok(RouteView { tolerance_m, hidden })
 }
 
 pub fn summary(caller: &Caller, id: &str) -> Outcome<RouteSummary> {
-    rides::get(caller, id)?;
-    Ok(routes::summary(id)?)
+    Ok(routes::summary(id, view(caller, id, 0.0)?.hidden)?)
 }
 
 pub fn geojson(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<String> {

@@ -12,8 +12,9 @@ use super::{Json, Problems};
 use crate::guest::api::{SocketKind, TicketBody};
 use crate::guest::bindings::petwalker::identity::accounts::{self, Ticket};
 use crate::guest::bindings::petwalker::matching::rides;
+use crate::guest::bindings::petwalker::tracking::routes::Circle;
 use crate::guest::extract::{self, Auth, Call, Query};
-use crate::guest::live::{Feed, LiveMessage, WAIT_MAX};
+use crate::guest::live::{self, Feed, LiveMessage, WAIT_MAX};
 use crate::guest::problem::Problem;
 use crate::guest::{EventStream, local};
 
@@ -48,7 +49,7 @@ pub async fn get(
     headers: HeaderMap,
     Query(reading): Query<Reading>,
 ) -> Result<Response, Problem> {
-    rides::get(&caller, &id)?;
+    let home = live::home(&caller, &rides::get(&caller, &id)?);
     let wait = reading.wait()?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/event-stream") {
@@ -56,22 +57,27 @@ pub async fn get(
         let last = last.map(str::parse).transpose().map_err(|_| {
             Problem::new("malformed", "must be the id of an event of this stream").at("Last-Event-ID")
         })?;
-        let feed = Feed::new(id, last.or(reading.since).unwrap_or(0), None, WAIT_MAX);
+        let feed = Feed::new(id, last.or(reading.since).unwrap_or(0), home, WAIT_MAX);
         let mut response = EventStream(feed).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return Ok(response);
     }
-    local(answer(id, reading.since, wait)).await
+    local(answer(id, reading.since, home, wait)).await
 }
 
-async fn answer(id: String, since: Option<u64>, wait: Duration) -> Result<Response, Problem> {
-    let now = crate::guest::live::since(&id, since.unwrap_or(0))?;
-    if since.is_none() || !now.is_empty() || now.over() || wait.is_zero() {
-        return Ok(Json(now).into_response());
-    }
-    let mut feed = Feed::new(id, now.cursor, Some(now.state()), wait);
-    let news = feed.next().await?;
-    Ok(Json(news.unwrap_or(now)).into_response())
+async fn answer(
+    id: String,
+    since: Option<u64>,
+    home: Option<Circle>,
+    wait: Duration,
+) -> Result<Response, Problem> {
+    let cursor = since.unwrap_or(0);
+    let mut feed = Feed::new(id, cursor, home, wait);
+    let now = feed.look()?;
+    // Whoever names a cursor knows the state and waits for another.
+    let waits = since.is_some() && now.message.cursor == cursor && !now.last;
+    let news = if waits && feed.pause().await { feed.next().await? } else { None };
+    Ok(Json(news.unwrap_or(now).message).into_response())
 }
 
 /// A ticket for one socket of a browser, which cannot send the access token with its handshake: append `?ticket=` and its
