@@ -27,7 +27,7 @@ pub struct Live {
     anchor_at: UtcMillis,
     /// Metres up to the anchor.
     settled_m: f64,
-    /// Fixes in a row that nobody can have walked to.
+    /// Fixes in a row that nobody can have walked to, or that are dated before the newest.
     strays: u8,
 }
 
@@ -47,13 +47,15 @@ impl Live {
         })
     }
 
-    /// Takes one more fix. One that is older than the newest, or does not count, changes no figure.
+    /// Takes one more fix. One that is older than the newest, or does not count, changes no figure; several that the device
+    /// took later and dates earlier do: its clock went back.
     pub fn take(&mut self, point: &TrackPoint) {
-        if point.at <= self.newest.at || point.accuracy_m > ACCURACY_COUNTED_M {
+        let earlier = point.at <= self.newest.at;
+        if point.accuracy_m > ACCURACY_COUNTED_M || (earlier && point.seq <= self.newest.seq) {
             return;
         }
         let fix = Origin::at(&self.origin).fix(point);
-        if walkable(&self.newest, point) {
+        if !earlier && walkable(&self.newest, point) {
             self.strays = 0;
             self.estimate = self.estimate.step(&fix, RESTLESSNESS);
         } else {
@@ -62,7 +64,6 @@ impl Live {
                 return;
             }
             // The walk goes on from here; the way here was not walked.
-            self.settled_m = self.distance_m();
             self.strays = 0;
             self.estimate = Estimate::begin(&fix);
             (self.anchor, self.anchor_at) = (fix.place, point.at);
@@ -137,6 +138,23 @@ mod tests {
         let wobble = [0.0, 4.0, -3.0, 2.0, -4.0, 1.0];
         let live = walk((0..100_u32).map(|i| point(i * 5, wobble[i as usize % 6], 8.0)));
         assert!(live.distance_m() < 10.0 && live.still().get() > 400_000, "{live:?}");
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_does_not_stop_the_figures() {
+        let mut live = walk((0..20).map(|i| point(i * 5, 7.0 * f64::from(i), 5.0)));
+        let ahead = |i: u32| TrackPoint {
+            at: UtcMillis::new(1_790_000_000_000),
+            ..point(i * 5, 7.0 * f64::from(i), 5.0)
+        };
+        live.take(&ahead(20));
+        let before = live;
+        // One fix that comes late changes nothing.
+        live.take(&TrackPoint { seq: 50, ..point(99, 138.0, 5.0) });
+        assert!((live.distance_m() - before.distance_m()).abs() < f64::EPSILON);
+        (21..60).for_each(|i| live.take(&point(i * 5, 7.0 * f64::from(i), 5.0)));
+        assert!(live.distance_m() > 360.0 && live.distance_m() < 420.0, "{live:?}");
+        assert_eq!(live.at(), point(295, 0.0, 5.0).at);
     }
 
     #[test]

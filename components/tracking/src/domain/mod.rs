@@ -1,6 +1,7 @@
 //! The rules of routes: which fixes count, how far a walk went, and how it is written down.
 
 mod chunk;
+mod clock;
 mod export;
 mod filter;
 mod judge;

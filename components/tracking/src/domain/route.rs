@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use petwalker_kernel::{GeoPoint, Millis, UtcMillis};
 
+use super::clock::straighten;
 use super::filter::smooth;
 use super::judge::{Counted, Verdict, judge};
 use super::plane::Origin;
@@ -116,9 +117,8 @@ impl Route {
 
 /// The route that fixes make, in whatever order they come.
 #[must_use]
-pub fn analyse(mut points: Vec<TrackPoint>) -> Route {
-    points.sort_by_key(|p| (p.at, p.seq));
-    let points = judge(points);
+pub fn analyse(points: Vec<TrackPoint>) -> Route {
+    let points = judge(straighten(points));
     let way: Vec<Step> = stretches(&points).iter().flat_map(|stretch| steps(stretch)).collect();
     let (Some(first), Some(last)) = (way.first(), way.last()) else {
         return Route { points, ..Route::default() };
