@@ -40,7 +40,7 @@ impl Walk {
         (socket, greeting)
     }
 
-    async fn live(&self, protocol: &str) -> (Socket, Value) {
+    pub async fn live(&self, protocol: &str) -> (Socket, Value) {
         let mut socket = self.tutor.socket(&self.path("/live"), protocol).await.expect("opened");
         let greeting = socket.next().await;
         (socket, greeting)

@@ -8,7 +8,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::bindings::petwalker::advice::health::Weather;
 use super::bindings::petwalker::identity::profiles::Position;
-use super::bindings::petwalker::tracking::routes::{Precision, Progress, Receipt, SeqRun, TrackPoint};
+use super::bindings::petwalker::tracking::routes::{
+    Circle, Fence, Precision, Progress, Receipt, SeqRun, TrackPoint,
+};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,6 +139,35 @@ pub struct RatingBody {
 pub struct PointsBody {
     /// At most 1000, in any order.
     pub points: Vec<TrackPoint>,
+}
+
+/// A fix of a walker on the way to the pets.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct ApproachBody {
+    /// When it was taken.
+    pub at: Instant,
+    /// Where.
+    pub place: Position,
+    /// Radius of 68 % confidence, metres, 0 to 10000.
+    pub accuracy_m: f32,
+}
+
+/// Where a walk may go and end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct FencesBody {
+    /// Where the pets are brought back to; left out for the pickup.
+    pub home: Option<Circle>,
+    /// Where the walk may go; left out for everywhere.
+    pub area: Option<Circle>,
+}
+
+/// The fences of a ride.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Fences {
+    /// At most one of a kind.
+    pub fences: Vec<Fence>,
 }
 
 /// A route as encoded polylines of precision 5.

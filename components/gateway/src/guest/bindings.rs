@@ -185,6 +185,27 @@ wit_bindgen::generate!({
             #[derive(async_graphql::InputObject)]
             #[serde(deny_unknown_fields)]
         ],
+        "petwalker:tracking/routes@0.1.0/fence-kind": [
+            #[derive(async_graphql::Enum)]
+            #[serde(rename_all = "snake_case")]
+        ],
+        "petwalker:tracking/routes@0.1.0/circle": [
+            #[derive(async_graphql::SimpleObject, async_graphql::InputObject)]
+            #[graphql(input_name = "CircleInput")]
+            #[serde(deny_unknown_fields)]
+        ],
+        "petwalker:tracking/routes@0.1.0/fence": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/fence-state": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/crossing": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:tracking/routes@0.1.0/approach": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
         "petwalker:tracking/routes@0.1.0/live-figures": [
             #[derive(async_graphql::SimpleObject)]
         ],

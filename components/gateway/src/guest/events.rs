@@ -68,7 +68,10 @@ pub async fn consume(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         if envelope.seq <= reached {
             continue;
         }
-        changed.push(envelope.stream_id.clone());
+        // What happens on a track was told with the point that it happened at.
+        if !envelope.event_type.starts_with("track.") {
+            changed.push(envelope.stream_id.clone());
+        }
         let first = waiting.take().map_or(envelope.seq, |(first, _)| first);
         match bill(&envelope)? {
             Some(bill) => {

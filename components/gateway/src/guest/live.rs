@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 
 use super::bindings::petwalker::identity::accounts::{Caller, CallerRole};
 use super::bindings::petwalker::matching::rides::{self, Ride, RideState};
-use super::bindings::petwalker::tracking::routes::{self, Circle, LiveFigures, TrackPoint};
+use super::bindings::petwalker::tracking::routes::{
+    self, Approach, Circle, FenceState, LiveFigures, Progress, TrackPoint,
+};
 use super::ops::Outcome;
 use super::problem::Problem;
 
@@ -38,6 +40,10 @@ pub struct LiveMessage {
     points: Vec<TrackPoint>,
     /// The walk so far; none before the first good point.
     figures: Option<LiveFigures>,
+    /// The walker's way to the pets, from acceptance to the start, where the walker tells it.
+    approach: Option<Approach>,
+    /// The fences, and on which side of them the walker is.
+    fences: Vec<FenceState>,
 }
 
 impl LiveMessage {
@@ -47,12 +53,17 @@ impl LiveMessage {
         cursor: u64,
         state: RideState,
         points: Vec<TrackPoint>,
-        mut figures: Option<LiveFigures>,
+        progress: Progress,
     ) -> Self {
-        if let Some(figures) = figures.as_mut().filter(|_| is_over(state)) {
-            figures.place = None;
+        let (mut figures, mut fences) = (progress.live, progress.fences);
+        if is_over(state) {
+            fences.clear();
+            if let Some(figures) = &mut figures {
+                figures.place = None;
+            }
         }
-        Self { kind: "live", ride_id, cursor, state, points, figures }
+        let approach = progress.approach.filter(|_| is_on_the_way(state));
+        Self { kind: "live", ride_id, cursor, state, points, figures, approach, fences }
     }
 
     /// Whether nothing will be new after this, for a reader that read from `since`.
@@ -82,11 +93,21 @@ pub fn home(caller: &Caller, ride: &Ride) -> Option<Circle> {
     Some(Circle { centre, radius_m: HOME_RADIUS_M })
 }
 
+/// Whether a walker has taken the ride and the walk has not begun.
+pub const fn is_on_the_way(state: RideState) -> bool {
+    matches!(state, RideState::Accepted | RideState::Arrived)
+}
+
+/// Whether the walk is under way.
+pub const fn is_under_way(state: RideState) -> bool {
+    matches!(state, RideState::Started | RideState::Paused)
+}
+
 /// How a ride stands, without its points so far.
 pub fn now(ride_id: &str, state: RideState) -> Outcome<LiveMessage> {
     let progress = routes::progress_of(ride_id, true)?;
     let cursor = progress.cursor.into();
-    Ok(LiveMessage::new(ride_id.to_owned(), cursor, state, Vec::new(), progress.live))
+    Ok(LiveMessage::new(ride_id.to_owned(), cursor, state, Vec::new(), progress))
 }
 
 /// What is new of a ride since a cursor, without what is in `home` once the ride is over.
@@ -97,8 +118,8 @@ pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMe
     let from = u32::try_from(cursor)
         .map_err(|_| Problem::new("invalid", "must be a cursor that was told before").at("since"))?;
     let read = routes::points_after(ride_id, from, POINTS_TOLD, hidden)?;
-    let figures = routes::progress_of(ride_id, true)?.live;
-    Ok(LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, figures))
+    let progress = routes::progress_of(ride_id, true)?;
+    Ok(LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, progress))
 }
 
 /// A reader that goes on from where it was.

@@ -86,6 +86,8 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/no-show", post(rest::rides::no_show))
         .route("/v1/rides/{id}/rating", post(rest::rides::rate))
         .route("/v1/rides/{id}/points", post(rest::tracks::append))
+        .route("/v1/rides/{id}/approach", put(rest::tracks::approach))
+        .route("/v1/rides/{id}/fences", get(rest::tracks::fences).put(rest::tracks::set_fences))
         .route("/v1/rides/{id}/live", get(rest::live::get))
         .route("/v1/rides/{id}/tickets", post(rest::live::ticket))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary).delete(rest::tracks::erase))

@@ -104,7 +104,13 @@ impl Live {
         Origin::at(&self.origin).place(self.estimate.place).unwrap_or(self.newest.place)
     }
 
-    /// The newest fix that counts.
+    /// Whether this is the newest fix that counts.
+    #[must_use]
+    pub fn is_at(&self, point: &TrackPoint) -> bool {
+        self.newest == *point
+    }
+
+    /// When the newest fix that counts was taken.
     #[must_use]
     pub const fn at(&self) -> UtcMillis {
         self.newest.at

@@ -1,8 +1,11 @@
 //! The rules of routes: which fixes count, how far a walk went, and how it is written down.
 
+mod approach;
 mod chunk;
+mod circle;
 mod clock;
 mod export;
+mod fence;
 mod filter;
 mod judge;
 mod live;
@@ -14,12 +17,15 @@ mod route;
 mod seqs;
 mod view;
 
+pub use approach::{Approach, Expected};
 pub use chunk::{BadChunk, CHUNK_POINTS, Last, decode};
+pub use circle::Circle;
 pub use export::{geojson, gpx, polylines};
+pub use fence::{BadRadius, Crossing, Fence, FenceKind, Fences, Phase};
 pub use judge::{Counted, Verdict};
 pub use live::Live;
 pub use point::{ACCURACY_M_MAX, BadPoint, TrackPoint};
 pub use precision::{AccuracyClass, Precision, precision};
 pub use progress::{Added, POINTS_MAX, Progress, TooMuch};
 pub use route::{Gap, Haste, Pause, Route, Step, analyse};
-pub use view::{Hidden, TOLERANCE_M_MAX, View, lines};
+pub use view::{TOLERANCE_M_MAX, View, lines};

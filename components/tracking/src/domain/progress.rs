@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::approach::Approach;
 use super::chunk::{CHUNK_POINTS, Last};
+use super::fence::{Crossing, Fence, FenceKind, Fences, Phase};
 use super::live::Live;
 use super::point::TrackPoint;
 use super::seqs::{GAPS_MAX, Seqs};
@@ -20,6 +22,12 @@ pub struct Progress {
     /// The walk so far; none before the first fix that counts.
     pub live: Option<Live>,
     last: Last,
+    /// The fences, and on which side of them the walker is. What was stored before there were any has none.
+    #[serde(default)]
+    pub fences: Fences,
+    /// The walker on the way; none before the first fix of it.
+    #[serde(default)]
+    pub approach: Option<Approach>,
 }
 
 /// What a batch added.
@@ -29,6 +37,8 @@ pub struct Added {
     pub fresh: Vec<TrackPoint>,
     /// Chunks that are full now: their number, counted from 0, and their bytes.
     pub full: Vec<(u32, Vec<u8>)>,
+    /// Fences that were crossed.
+    pub crossings: Vec<Crossing>,
 }
 
 /// Why a batch was not added.
@@ -59,6 +69,10 @@ impl Progress {
                 Some(live) => live.take(point),
                 None => self.live = Live::begin(point),
             }
+            if let Some(live) = self.live.as_ref().filter(|live| live.is_at(point)) {
+                let crossed = self.fences.pass(Phase::Walk, live.place(), point.accuracy_m, point.at);
+                added.crossings.extend(crossed);
+            }
             if self.count.is_multiple_of(CHUNK_POINTS) {
                 added.full.push((self.count / CHUNK_POINTS - 1, std::mem::take(tail)));
                 self.last = Last::default();
@@ -75,10 +89,34 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// A walker has taken the ride: what is known of an earlier one's way is forgotten. The pets are brought back to where
+    /// they are fetched, unless that was said otherwise.
+    pub fn expect(&mut self, pickup: Fence, home: Fence) {
+        self.approach = None;
+        self.fences.set(pickup);
+        if self.fences.get(FenceKind::Home).is_none() {
+            self.fences.set(home);
+        }
+    }
+
+    /// Takes a fix of the walker's way to the pets; the fences that were crossed.
+    pub fn approach(&mut self, fix: &TrackPoint) -> Vec<Crossing> {
+        match &mut self.approach {
+            Some(approach) => approach.take(fix),
+            None => self.approach = Approach::begin(fix),
+        }
+        let newest = self.approach.filter(|approach| approach.at == fix.at);
+        newest.map_or_else(Vec::new, |newest| {
+            self.fences.pass(Phase::Approach, newest.place, fix.accuracy_m, fix.at)
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Progress, TooMuch};
-    use crate::domain::{CHUNK_POINTS, TrackPoint, decode};
+    use crate::domain::{CHUNK_POINTS, Live, TrackPoint, decode};
     use petwalker_kernel::UtcMillis;
     use proptest::prelude::*;
 
@@ -112,6 +150,16 @@ mod tests {
             prop_assert_eq!(progress.count as usize, expected.len());
             prop_assert_eq!(stored, expected);
         }
+    }
+
+    #[test]
+    fn what_was_stored_before_there_were_fences_is_read() {
+        let mut progress = Progress::default();
+        progress.add(&mut Vec::new(), &[point(1), point(2)]).expect("few");
+        type Before<'a> = (u32, &'a super::Seqs, &'a Option<Live>, super::Last);
+        let before: Before<'_> = (progress.count, &progress.seqs, &progress.live, progress.last);
+        let bytes = rmp_serde::to_vec(&before).expect("written");
+        assert_eq!(rmp_serde::from_slice::<Progress>(&bytes).expect("read"), progress);
     }
 
     #[test]

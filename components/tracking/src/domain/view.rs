@@ -2,28 +2,12 @@
 
 use petwalker_kernel::GeoPoint;
 
+use super::circle::Circle;
 use super::plane::Origin;
 use super::route::{Route, Step};
 
 /// The coarsest that can be asked for, metres.
 pub const TOLERANCE_M_MAX: f64 = 1_000.0;
-
-/// A circle in which nothing is shown.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hidden {
-    /// Its centre.
-    pub centre: GeoPoint,
-    /// Its radius, metres.
-    pub radius_m: f64,
-}
-
-impl Hidden {
-    /// Whether a place is in the circle.
-    #[must_use]
-    pub fn covers(&self, place: GeoPoint) -> bool {
-        self.centre.distance_m(place) <= self.radius_m
-    }
-}
 
 /// How a route is to be seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,7 +15,7 @@ pub struct View {
     /// How far from the route its lines may be, metres; 0 for every step.
     pub tolerance_m: f64,
     /// What is hidden.
-    pub hidden: Option<Hidden>,
+    pub hidden: Option<Circle>,
 }
 
 impl View {
@@ -100,7 +84,7 @@ fn off(point: [f64; 2], from: [f64; 2], to: [f64; 2]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hidden, View, lines, off};
+    use super::{Circle, View, lines, off};
     use crate::domain::{TrackPoint, analyse};
     use petwalker_kernel::{GeoPoint, UtcMillis};
     use proptest::prelude::*;
@@ -135,11 +119,11 @@ mod tests {
     fn nothing_is_shown_of_what_is_hidden() {
         let route = route();
         let centre = route.way[150].place;
-        let hidden = Hidden { centre, radius_m: 100.0 };
+        let hidden = Circle { centre, radius_m: 100.0 };
         let shown = lines(&route, View { tolerance_m: 0.0, hidden: Some(hidden) });
         assert_eq!(shown.len(), 2);
         assert!(shown.iter().flatten().all(|step| step.place.distance_m(centre) > 100.0));
-        let nowhere = Hidden { centre: GeoPoint::new(0.0, 0.0).expect("a place"), radius_m: 100.0 };
+        let nowhere = Circle { centre: GeoPoint::new(0.0, 0.0).expect("a place"), radius_m: 100.0 };
         assert_eq!(lines(&route, View { tolerance_m: 0.0, hidden: Some(nowhere) }).len(), 1);
     }
 

@@ -3,8 +3,11 @@
 use petwalker_kernel::{GeoPoint, UtcMillis};
 
 use super::bindings::exports::petwalker::tracking::routes as wit;
-use crate::domain::{self, AccuracyClass, Hidden, Live, Route, TOLERANCE_M_MAX, TrackPoint, Verdict, View};
-use crate::service::{Batch, Receipt, Refusal};
+use crate::domain::{
+    self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Route, TOLERANCE_M_MAX, TrackPoint, Verdict,
+    View,
+};
+use crate::service::{Batch, Receipt, Refusal, Report};
 
 /// Runs of missing numbers that are told at once.
 const MISSING_TOLD: usize = 32;
@@ -56,6 +59,13 @@ pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> 
         last_seq: progress.seqs.highest(),
         missing: missing.map(|(first, last)| wit::SeqRun { first, last }).collect(),
         live: progress.live.as_ref().map(live),
+        approach: approach(progress),
+        fences: progress
+            .fences
+            .all()
+            .iter()
+            .map(|f| wit::FenceState { kind: kind(f.kind), inside: f.inside })
+            .collect(),
         next: wit::Precision {
             interval_ms: u32::try_from(next.interval.get()).unwrap_or(u32::MAX),
             accuracy: match next.accuracy {
@@ -64,6 +74,42 @@ pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> 
             },
         },
     }
+}
+
+fn approach(progress: &domain::Progress) -> Option<wit::Approach> {
+    let approach = progress.approach?;
+    let expected = approach.expected(progress.fences.get(FenceKind::Pickup)?);
+    Some(wit::Approach {
+        place: position(approach.place),
+        at: instant(approach.at),
+        distance_m: expected.distance_m,
+        eta_ms: expected.eta.unsigned(),
+    })
+}
+
+const fn kind(kind: FenceKind) -> wit::FenceKind {
+    match kind {
+        FenceKind::Pickup => wit::FenceKind::Pickup,
+        FenceKind::Home => wit::FenceKind::Home,
+        FenceKind::Area => wit::FenceKind::Area,
+    }
+}
+
+pub(super) fn fences(fences: &Fences) -> Vec<wit::Fence> {
+    let fence = |fence: &Fence| wit::Fence {
+        kind: kind(fence.kind),
+        circle: wit::Circle { centre: position(fence.circle.centre), radius_m: fence.circle.radius_m },
+        inside: fence.inside,
+    };
+    fences.all().iter().map(fence).collect()
+}
+
+pub(super) fn report(report: &wit::ApproachReport) -> Result<Report, Refusal> {
+    let at = UtcMillis::new(report.at.epoch_ms);
+    let place = (report.place.lat, report.place.lon);
+    let fix = TrackPoint::new(1, at, place, f64::from(report.accuracy_m), None)
+        .map_err(|bad| invalid(bad.field, bad.message.to_owned()))?;
+    Ok(Report { ride: super::ride(&report.ride_id)?, fix })
 }
 
 fn live(live: &Live) -> wit::LiveFigures {
@@ -76,7 +122,7 @@ fn live(live: &Live) -> wit::LiveFigures {
     }
 }
 
-pub(super) fn summary(route: &Route, hidden: Option<Hidden>) -> wit::RouteSummary {
+pub(super) fn summary(route: &Route, fences: &Fences, hidden: Option<Circle>) -> wit::RouteSummary {
     wit::RouteSummary {
         distance_m: route.distance_m,
         elapsed_ms: route.elapsed.unsigned(),
@@ -113,6 +159,11 @@ pub(super) fn summary(route: &Route, hidden: Option<Hidden>) -> wit::RouteSummar
         inaccurate: count(route.count(Verdict::Inaccurate)),
         jumps: count(route.count(Verdict::Jump)),
         ascent_m: route.ascent_m,
+        crossings: fences
+            .crossings()
+            .iter()
+            .map(|c| wit::Crossing { kind: kind(c.kind), entered: c.entered, at: instant(c.at) })
+            .collect(),
     }
 }
 
@@ -123,13 +174,14 @@ pub(super) fn view(view: &wit::RouteView) -> Result<View, Refusal> {
     Ok(View { tolerance_m: view.tolerance_m, hidden: hidden(view.hidden.as_ref())? })
 }
 
-pub(super) fn hidden(circle: Option<&wit::Circle>) -> Result<Option<Hidden>, Refusal> {
-    let hidden = circle.map(|circle| {
-        let centre = GeoPoint::new(circle.centre.lat, circle.centre.lon)
-            .map_err(|e| invalid("hidden.centre", e.to_string()))?;
-        Ok(Hidden { centre, radius_m: circle.radius_m })
-    });
-    hidden.transpose()
+pub(super) fn hidden(hidden: Option<&wit::Circle>) -> Result<Option<Circle>, Refusal> {
+    hidden.map(|hidden| circle("hidden", hidden)).transpose()
+}
+
+pub(super) fn circle(field: &str, circle: &wit::Circle) -> Result<Circle, Refusal> {
+    let centre = GeoPoint::new(circle.centre.lat, circle.centre.lon)
+        .map_err(|e| invalid(&format!("{field}.centre"), e.to_string()))?;
+    Ok(Circle { centre, radius_m: circle.radius_m })
 }
 
 fn invalid(field: &str, message: String) -> Refusal {

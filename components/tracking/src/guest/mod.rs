@@ -9,14 +9,15 @@ use petwalker_store::{Ambient, Database};
 use self::bindings::Component;
 use self::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain;
-use crate::service::{self, Batch, Refusal};
+use crate::service::{self, Batch, Refusal, Report};
 
 impl wit::Guest for Component {
     fn ingest(batches: Vec<wit::Batch>) -> Result<Vec<Result<wit::Receipt, wit::Refusal>>, wit::Refusal> {
         // What cannot be read is refused by itself; the rest goes into one transaction.
         let read: Vec<Result<Batch, Refusal>> = batches.iter().map(convert::batch).collect();
         let good: Vec<Batch> = read.iter().filter_map(|batch| batch.as_ref().ok().cloned()).collect();
-        let mut stored = service::ingest(&region()?, Ambient::now(), &good)?.into_iter();
+        let sql = region()?;
+        let mut stored = Ambient::moment(|moment| service::ingest(&sql, moment, &good))?.into_iter();
         let answers = read.into_iter().map(|batch| match batch {
             Ok(batch) => {
                 let receipt = stored.next().unwrap_or(Err(Refusal::NotFound))?;
@@ -27,9 +28,46 @@ impl wit::Guest for Component {
         Ok(answers.collect())
     }
 
+    fn expect(ride_id: String, pickup: wit::Circle) -> Result<(), wit::Refusal> {
+        let pickup = convert::circle("pickup", &pickup)?;
+        Ok(service::expect(&region()?, Ambient::now(), ride(&ride_id)?, pickup)?)
+    }
+
+    fn set_fences(
+        ride_id: String,
+        home: Option<wit::Circle>,
+        area: Option<wit::Circle>,
+    ) -> Result<Vec<wit::Fence>, wit::Refusal> {
+        let home = home.as_ref().map(|home| convert::circle("home", home)).transpose()?;
+        let area = area.as_ref().map(|area| convert::circle("area", area)).transpose()?;
+        let set = service::set_fences(&region()?, Ambient::now(), ride(&ride_id)?, home, area)?;
+        Ok(convert::fences(&set.fences))
+    }
+
+    fn fences_of(ride_id: String) -> Result<Vec<wit::Fence>, wit::Refusal> {
+        Ok(convert::fences(&service::progress(&region()?, ride(&ride_id)?)?.fences))
+    }
+
+    fn report_approach(
+        reports: Vec<wit::ApproachReport>,
+    ) -> Result<Vec<Result<wit::Progress, wit::Refusal>>, wit::Refusal> {
+        // What cannot be read is refused by itself, as in `ingest`.
+        let read: Vec<Result<Report, Refusal>> = reports.iter().map(convert::report).collect();
+        let good: Vec<Report> = read.iter().filter_map(|report| report.as_ref().ok().copied()).collect();
+        let sql = region()?;
+        let mut known = Ambient::moment(|moment| service::approach(&sql, moment, &good))?.into_iter();
+        let answers = read.into_iter().map(|report| {
+            report?;
+            let progress = known.next().ok_or(Refusal::NotFound)?;
+            let next = domain::precision(progress.live.as_ref(), &progress.fences, true);
+            Ok(convert::progress(&progress, next))
+        });
+        Ok(answers.collect())
+    }
+
     fn progress_of(ride_id: String, watched: bool) -> Result<wit::Progress, wit::Refusal> {
         let progress = service::progress(&region()?, ride(&ride_id)?)?;
-        let next = domain::precision(progress.live.as_ref(), watched);
+        let next = domain::precision(progress.live.as_ref(), &progress.fences, watched);
         Ok(convert::progress(&progress, next))
     }
 
@@ -49,7 +87,9 @@ impl wit::Guest for Component {
 
     fn summary(ride_id: String, hidden: Option<wit::Circle>) -> Result<wit::RouteSummary, wit::Refusal> {
         let hidden = convert::hidden(hidden.as_ref())?;
-        Ok(convert::summary(&service::route(&region()?, ride(&ride_id)?)?, hidden))
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        let fences = service::progress(&sql, ride)?.fences;
+        Ok(convert::summary(&service::route(&sql, ride)?, &fences, hidden))
     }
 
     fn geojson(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {

@@ -1,14 +1,16 @@
 //! Storing points and reading routes.
 
+mod fences;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use petwalker_kernel::{Millis, RideId, UtcMillis};
+use petwalker_kernel::{Millis, Moment, RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, transaction};
 
+pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
 use crate::sql::{self, Track};
 
@@ -73,21 +75,21 @@ impl From<TooMuch> for Refusal {
 /// When the database fails; then nothing is stored.
 pub fn ingest(
     sql: &impl Sql,
-    now: UtcMillis,
+    moment: &mut Moment<'_>,
     batches: &[Batch],
 ) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
     transaction(sql, |sql| {
         let mut tracks = BTreeMap::new();
         let mut receipts = Vec::with_capacity(batches.len());
         for batch in batches {
-            receipts.push(match add(sql, &mut tracks, batch) {
+            receipts.push(match add(sql, moment, &mut tracks, batch) {
                 Err(Refusal::Sql(error)) => return Err(error.into()),
                 outcome => outcome,
             });
         }
         for (ride, (track, changed)) in tracks {
             if changed {
-                sql::keep(sql, now, ride, track)?;
+                sql::keep(sql, moment.now, ride, track)?;
             }
         }
         Ok(receipts)
@@ -97,6 +99,7 @@ pub fn ingest(
 /// Adds a batch to its track, which is read once however many batches it gets.
 fn add(
     sql: &impl Sql,
+    moment: &mut Moment<'_>,
     tracks: &mut BTreeMap<RideId, (Track, bool)>,
     batch: &Batch,
 ) -> Result<Receipt, Refusal> {
@@ -115,6 +118,7 @@ fn add(
     for (number, chunk) in added.full {
         sql::keep_chunk(sql, batch.ride, number, chunk)?;
     }
+    fences::announce(sql, moment, batch.ride, grown.progress.fences.crossings().len(), &added.crossings)?;
     *changed |= !added.fresh.is_empty();
     *track = grown;
     let duplicates = batch.points.len() - added.fresh.len();
@@ -122,7 +126,7 @@ fn add(
         progress: track.progress.clone(),
         fresh: added.fresh,
         duplicates: u32::try_from(duplicates).unwrap_or(u32::MAX),
-        next: precision(track.progress.live.as_ref(), batch.watched),
+        next: precision(track.progress.live.as_ref(), &track.progress.fences, batch.watched),
     })
 }
 

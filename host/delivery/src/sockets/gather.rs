@@ -105,7 +105,7 @@ impl Gatherer {
             drop(frame.answer.send(Packed::new(answer.body.into_vec())));
             if let Some(news) = answer.news {
                 let body = Packed::new(news.body.into_vec());
-                let item = Item { from: news.from, to: news.to, body, whole: false, over: news.over };
+                let item = Item { from: news.from, to: news.to, body, whole: news.whole, over: news.over };
                 self.hub.publish(&frame.key, item);
             }
         }

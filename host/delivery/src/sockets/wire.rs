@@ -63,6 +63,9 @@ pub(super) struct News {
     pub from: u64,
     pub to: u64,
     pub body: ByteBuf,
+    /// Whether it tells more than what is between the cursors. Left out for no.
+    #[serde(default)]
+    pub whole: bool,
     /// Whether nothing will ever be new again. Left out for no.
     #[serde(default)]
     pub over: bool,

@@ -4,8 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    CartBody, IncidentBody, LogIn, PaymentMethodBody, PinBody, PointsBody, QuoteBody, RatingBody,
-    RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, PaymentMethodBody, PinBody, PointsBody,
+    QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -15,6 +15,7 @@ use crate::guest::bindings::petwalker::identity::profiles::{
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product, ProductDetails};
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
+use crate::guest::bindings::petwalker::tracking::routes::{Approach, Fence};
 use crate::guest::{CHANGED, extract, local, ops};
 
 /// What can be done.
@@ -90,7 +91,7 @@ impl Mutation {
         id: String,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Accept).map_err(refused)
+        ops::rides::accept(&call(ctx, expected_version)?, &id).map_err(refused)
     }
 
     /// The walker lets the offer pass.
@@ -185,6 +186,23 @@ impl Mutation {
         let stored = ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
         Ok(stored)
+    }
+
+    /// Tells how far the walker has come on the way to the pets.
+    async fn report_approach(
+        &self,
+        ctx: &Context<'_>,
+        ride_id: String,
+        input: ApproachBody,
+    ) -> Result<Option<Approach>> {
+        let told = ops::tracks::approach(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
+        ctx.insert_http_header(CHANGED, ride_id);
+        Ok(told)
+    }
+
+    /// Sets where a walk may go and end.
+    async fn set_fences(&self, ctx: &Context<'_>, ride_id: String, input: FencesBody) -> Result<Vec<Fence>> {
+        ops::tracks::set_fences(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)
     }
 
     /// Erases the route of a ride that is over.

@@ -9,7 +9,7 @@ use crate::guest::bindings::petwalker::matching::rides::{
     Walked,
 };
 use crate::guest::bindings::petwalker::pricing::quotes;
-use crate::guest::bindings::petwalker::tracking::routes;
+use crate::guest::bindings::petwalker::tracking::routes::{self, Circle};
 use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
 
@@ -45,6 +45,19 @@ pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
 
 pub fn act(context: &Context, id: &str, action: &RideAction) -> Outcome<Ride> {
     Ok(rides::act(&context.command, &context.caller, id, context.expected_version, action)?)
+}
+
+/// So near the pickup a walker has arrived, and back there has brought the pets home, metres.
+const PICKUP_RADIUS_M: f64 = 80.0;
+
+/// The walker takes the offer: from here on the way to the pickup can be followed.
+pub fn accept(context: &Context, id: &str) -> Outcome<Ride> {
+    let ride = act(context, id, &RideAction::Accept)?;
+    if let Some(centre) = ride.pickup {
+        // Whoever hears that this failed repeats the command, which accepts nothing twice.
+        routes::expect(id, Circle { centre, radius_m: PICKUP_RADIUS_M })?;
+    }
+    Ok(ride)
 }
 
 /// What tracking measured of a walk.

@@ -1,10 +1,12 @@
 //! Routes of rides.
 
 use super::Outcome;
-use crate::guest::api::{PointsBody, Polylines, Stored};
+use crate::guest::api::{ApproachBody, FencesBody, PointsBody, Polylines, Stored};
 use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
-use crate::guest::bindings::petwalker::matching::rides::{self, RideState};
-use crate::guest::bindings::petwalker::tracking::routes::{self, Batch, RouteSummary, RouteView};
+use crate::guest::bindings::petwalker::matching::rides;
+use crate::guest::bindings::petwalker::tracking::routes::{
+    self, Approach, ApproachReport, Batch, Fence, RouteSummary, RouteView,
+};
 use crate::guest::live;
 use crate::guest::problem::Problem;
 
@@ -14,13 +16,49 @@ pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
     }
-    if !matches!(ride.state, RideState::Started | RideState::Paused) {
+    if !live::is_under_way(ride.state) {
         return Err(Problem::new("not-active", "points are taken while the walk is under way"));
     }
     let batch = Batch { ride_id: id.to_owned(), points: body.points, watched: false };
     let receipt = routes::ingest(&[batch])?.pop();
     let receipt = receipt.ok_or_else(|| Problem::new("internal", "a batch got no answer"))?;
     Ok(Stored::of(&receipt?))
+}
+
+/// Tells how far the walker has come on the way to the pets.
+pub fn approach(caller: &Caller, id: &str, body: ApproachBody) -> Outcome<Option<Approach>> {
+    let ride = rides::get(caller, id)?;
+    if ride.walker_id.as_ref() != Some(&caller.account_id) {
+        return Err(Problem::new("forbidden", "only the ride's walker tells the way"));
+    }
+    if !live::is_on_the_way(ride.state) {
+        return Err(Problem::new("not-active", "the way is told from acceptance to the start"));
+    }
+    let ApproachBody { at, place, accuracy_m } = body;
+    let report = ApproachReport { ride_id: id.to_owned(), at, place, accuracy_m };
+    let progress = routes::report_approach(&[report])?.pop();
+    Ok(progress.ok_or_else(|| Problem::new("internal", "a report got no answer"))??.approach)
+}
+
+/// Sets where a walk may go and end, for its tutor or an operator.
+pub fn set_fences(caller: &Caller, id: &str, body: FencesBody) -> Outcome<Vec<Fence>> {
+    let ride = rides::get(caller, id)?;
+    if caller.role == CallerRole::Walker {
+        return Err(Problem::new("forbidden", "the tutor or an operator sets fences"));
+    }
+    if live::is_over(ride.state) {
+        return Err(Problem::new("not-active", "the ride is over"));
+    }
+    Ok(routes::set_fences(id, body.home, body.area)?)
+}
+
+/// The fences of a ride; once it is over its walker is not shown them.
+pub fn fences(caller: &Caller, id: &str) -> Outcome<Vec<Fence>> {
+    let ride = rides::get(caller, id)?;
+    if caller.role == CallerRole::Walker && (ride.pickup.is_none() || live::is_over(ride.state)) {
+        return Ok(Vec::new());
+    }
+    Ok(routes::fences_of(id)?)
 }
 
 /// The route as the caller may see it.

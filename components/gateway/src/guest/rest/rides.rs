@@ -52,7 +52,7 @@ pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Versioned
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = Ride), Problems))]
 pub async fn accept(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::Accept).map(Versioned)
+    ops::rides::accept(&call.context, &id).map(Versioned)
 }
 
 /// The walker lets the offer pass.

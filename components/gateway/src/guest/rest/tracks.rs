@@ -7,8 +7,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Json, NoContent, Problems};
-use crate::guest::api::{PointsBody, Polylines, Stored};
-use crate::guest::bindings::petwalker::tracking::routes::RouteSummary;
+use crate::guest::api::{ApproachBody, Fences, FencesBody, PointsBody, Polylines, Stored};
+use crate::guest::bindings::petwalker::tracking::routes::{Approach, RouteSummary};
 use crate::guest::extract::{Auth, Call, Query};
 use crate::guest::problem::Problem;
 use crate::guest::{CHANGED, ops};
@@ -21,6 +21,32 @@ use crate::guest::{CHANGED, ops};
 pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Response, Problem> {
     let stored = ops::tracks::append(&call.context.caller, &id, call.body)?;
     Ok(([(CHANGED, id)], Json(stored)).into_response())
+}
+
+/// Tells how far the walker has come on the way to the pets; when to expect them, where the pickup is known.
+#[utoipa::path(put, path = "/v1/rides/{id}/approach", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride")), request_body = ApproachBody,
+    responses((status = 200, body = Option<Approach>), Problems))]
+pub async fn approach(Path(id): Path<String>, call: Call<ApproachBody>) -> Result<Response, Problem> {
+    let told = ops::tracks::approach(&call.context.caller, &id, call.body)?;
+    Ok(([(CHANGED, id)], Json(told)).into_response())
+}
+
+/// Sets where a walk may go and end: its tutor or an operator.
+#[utoipa::path(put, path = "/v1/rides/{id}/fences", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride")), request_body = FencesBody,
+    responses((status = 200, body = Fences), Problems))]
+pub async fn set_fences(Path(id): Path<String>, call: Call<FencesBody>) -> Result<Json<Fences>, Problem> {
+    let fences = ops::tracks::set_fences(&call.context.caller, &id, call.body)?;
+    Ok(Json(Fences { fences }))
+}
+
+/// The fences of a ride. Its walker is shown none once it is over.
+#[utoipa::path(get, path = "/v1/rides/{id}/fences", tag = "tracking", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride")),
+    responses((status = 200, body = Fences), Problems))]
+pub async fn fences(Auth(caller): Auth, Path(id): Path<String>) -> Result<Json<Fences>, Problem> {
+    Ok(Json(Fences { fences: ops::tracks::fences(&caller, &id)? }))
 }
 
 /// The route in figures.

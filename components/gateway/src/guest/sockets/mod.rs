@@ -3,17 +3,20 @@
 //! Sockets are the node's; what they mean is decided here. A frame is a MessagePack map with named fields, whichever format
 //! the client speaks: the node translates. `docs/live-protocol.md` has the whole of it.
 
+mod frames;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+pub use self::frames::take;
 use super::api::{Instant, Stored};
 use super::bindings::petwalker::identity::accounts::{self, Caller};
-use super::bindings::petwalker::matching::rides::{self, RideState};
-use super::bindings::petwalker::tracking::routes::{self, Batch, TrackPoint};
-use super::live::{self, LiveMessage};
+use super::bindings::petwalker::matching::rides;
+use super::bindings::petwalker::tracking::routes;
+use super::live;
 use super::ops::Outcome;
 use super::problem::Problem;
 use super::{events, extract, graphql};
@@ -63,36 +66,14 @@ struct Stepped {
     cursor: u64,
 }
 
-#[derive(Deserialize)]
-struct Frames {
-    frames: Vec<Frame>,
-}
-
-#[derive(Deserialize)]
-struct Frame {
-    key: String,
-    context: ByteBuf,
-    watched: bool,
-    body: ByteBuf,
-}
-
-#[derive(Serialize)]
-struct Answers {
-    answers: Vec<Answer>,
-}
-
-#[derive(Default, Serialize)]
-struct Answer {
-    body: ByteBuf,
-    news: Option<News>,
-}
-
 /// What is new of a key since a cursor.
 #[derive(Serialize)]
 struct News {
     from: u64,
     to: u64,
     body: ByteBuf,
+    /// Whether it tells more than the points between the cursors.
+    whole: bool,
     /// Whether nothing will ever be new again.
     over: bool,
 }
@@ -103,28 +84,6 @@ struct Reading {
     cursor: u64,
 }
 
-/// What a walker's device sends.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sent {
-    #[serde(rename = "type")]
-    kind: SentKind,
-    /// The client's own number of the frame, which its answer repeats.
-    #[serde(default)]
-    id: u64,
-    #[serde(default)]
-    points: Vec<TrackPoint>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum SentKind {
-    /// Points to store.
-    Points,
-    /// Asks how far they are stored.
-    Status,
-}
-
 /// Answers a frame that was taken.
 #[derive(Serialize)]
 struct StoredMessage<'a> {
@@ -133,17 +92,6 @@ struct StoredMessage<'a> {
     id: u64,
     #[serde(flatten)]
     stored: &'a Stored,
-}
-
-/// Answers a frame that was not.
-#[derive(Serialize)]
-struct RefusedMessage<'a> {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    id: u64,
-    code: &'a str,
-    message: &'a str,
-    field: Option<&'a str>,
 }
 
 fn pack(message: &impl Serialize) -> Outcome<ByteBuf> {
@@ -157,16 +105,6 @@ fn unpack<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Outcome<T> {
 fn answer(message: &impl Serialize) -> Outcome<Response> {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/msgpack"));
     Ok(([kind], pack(message)?.into_vec()).into_response())
-}
-
-fn refused(id: u64, problem: &Problem) -> Outcome<ByteBuf> {
-    pack(&RefusedMessage {
-        kind: "refused",
-        id,
-        code: &problem.code,
-        message: &problem.detail,
-        field: problem.field.as_deref(),
-    })
 }
 
 fn stored(id: u64, stored: &Stored) -> Outcome<ByteBuf> {
@@ -242,7 +180,7 @@ pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     let reading: Reading = unpack(body)?;
     let message = live::since(&reading.key, reading.cursor, None)?;
     let (to, over) = (message.cursor, message.over(reading.cursor));
-    answer(&News { from: reading.cursor, to, body: pack(&message)?, over })
+    answer(&News { from: reading.cursor, to, body: pack(&message)?, whole: true, over })
 }
 
 /// Executes an operation of a socket, or its next step.
@@ -264,73 +202,4 @@ pub async fn step(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         }
     };
     answer(&stepped)
-}
-
-/// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.
-pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
-    let Frames { frames } = unpack(body)?;
-    let keys: Vec<String> = frames.iter().map(|frame| frame.key.clone()).collect();
-    let statuses = rides::statuses(&keys)?;
-    let mut answers: Vec<Answer> = frames.iter().map(|_| Answer::default()).collect();
-    let mut batches = Vec::new();
-    // The frame and the client's number of each batch, and the state of its ride.
-    let mut senders = Vec::new();
-    for (index, (frame, status)) in frames.into_iter().zip(statuses).enumerate() {
-        let walker = status.as_ref().and_then(|status| status.walker_id.as_deref());
-        match read_frame(&frame, walker, status.as_ref().map(|status| status.state)) {
-            Ok((id, Some(points), state)) => {
-                senders.push((index, id, state));
-                batches.push(Batch { ride_id: frame.key, points, watched: frame.watched });
-            }
-            Ok((id, None, _)) => {
-                let progress = routes::progress_of(&frame.key, frame.watched)?;
-                answers[index].body = stored(id, &Stored::so_far(&progress))?;
-            }
-            Err((id, problem)) => answers[index].body = refused(id, &problem)?,
-        }
-    }
-    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches)? };
-    for ((receipt, batch), (index, id, state)) in receipts.into_iter().zip(&batches).zip(senders) {
-        answers[index] = match receipt {
-            Ok(receipt) => Answer {
-                body: stored(id, &Stored::of(&receipt))?,
-                news: if receipt.fresh.is_empty() { None } else { Some(news(batch, &receipt, state)?) },
-            },
-            Err(refusal) => Answer { body: refused(id, &refusal.into())?, news: None },
-        };
-    }
-    answer(&Answers { answers })
-}
-
-/// The client's number of a frame, the points to store, and the state of the ride; or why it is refused.
-type Read = Result<(u64, Option<Vec<TrackPoint>>, RideState), (u64, Problem)>;
-
-fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> Read {
-    let mut reader = rmp_serde::Deserializer::from_read_ref(&frame.body[..]);
-    reader.set_max_depth(16);
-    let sent: Sent = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
-        let path = e.path().to_string();
-        let problem = Problem::new("malformed", e.into_inner().to_string());
-        (0, if path == "." { problem } else { problem.at(path) })
-    })?;
-    let refuse = |code, why| Err((sent.id, Problem::new(code, why)));
-    let Some(state) = state.filter(|_| walker.is_some_and(|walker| walker.as_bytes() == &frame.context[..]))
-    else {
-        return refuse("forbidden", "the ride is not yours any more");
-    };
-    match sent.kind {
-        SentKind::Status => Ok((sent.id, None, state)),
-        SentKind::Points if !matches!(state, RideState::Started | RideState::Paused) => {
-            refuse("not-active", "points are taken while the walk is under way")
-        }
-        SentKind::Points => Ok((sent.id, Some(sent.points), state)),
-    }
-}
-
-fn news(batch: &Batch, receipt: &routes::Receipt, state: RideState) -> Outcome<News> {
-    let to = u64::from(receipt.progress.cursor);
-    let figures = receipt.progress.live;
-    let message = LiveMessage::new(batch.ride_id.clone(), to, state, receipt.fresh.clone(), figures);
-    Ok(News { from: to - u64::from(receipt.stored), to, body: pack(&message)?, over: false })
 }
