@@ -7,6 +7,7 @@ pub mod components;
 pub mod config;
 pub mod demo;
 mod node;
+mod output;
 mod secrets;
 pub mod telemetry;
 

@@ -5,20 +5,21 @@ use edge_runtime::Manifest;
 
 use super::NodeFile;
 use crate::config::Config;
+use crate::output::line;
 
 /// Prints each finding; an error when there is one.
 pub(super) async fn run(node: &NodeFile) -> anyhow::Result<()> {
     let mut findings = Vec::new();
     let config = match node.config() {
         Ok(config) => {
-            println!("node file   ok");
+            line("node file   ok");
             config
         }
         Err(error) => return Err(error),
     };
     match Manifest::load(&config.node.manifest) {
         Ok(manifest) => {
-            println!("manifest    ok: {} components", manifest.components.len());
+            line(format_args!("manifest    ok: {} components", manifest.components.len()));
             for (id, component) in &manifest.components {
                 let path = manifest.source_path(component);
                 if !path.exists() {
@@ -33,7 +34,7 @@ pub(super) async fn run(node: &NodeFile) -> anyhow::Result<()> {
         Err(error) => findings.push(with_sources(&error)),
     }
     for finding in &findings {
-        println!("wrong       {finding}");
+        line(format_args!("wrong       {finding}"));
     }
     anyhow::ensure!(findings.is_empty(), "{} thing(s) to put right", findings.len());
     Ok(())
@@ -54,7 +55,7 @@ async fn check_databases(config: &Config, manifest: &Manifest, findings: &mut Ve
             anyhow::Ok(())
         };
         match checked.await {
-            Ok(()) => println!("database    ok: {label}"),
+            Ok(()) => line(format_args!("database    ok: {label}")),
             Err(error) => findings.push(format!("database '{label}': {error:#}")),
         }
     }

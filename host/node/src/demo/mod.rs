@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use self::client::{Client, Person, number, text};
 use crate::config::Config;
+use crate::output::line;
 use crate::{Node, components};
 
 /// The middle of the city: Praça da República, São Paulo.
@@ -46,7 +47,7 @@ struct Own {
 }
 
 fn say(step: &str, what: impl std::fmt::Display) {
-    println!("{step:<12} {what}");
+    line(format_args!("{step:<12} {what}"));
 }
 
 /// Runs it against `url`, or a node of its own.
@@ -96,10 +97,10 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
     let pet = people::add_pet(&tutor).await?;
     let city = people::fill_city(&client, walkers).await?;
 
-    let (quote, ride) = request(&tutor, &pet).await?;
+    let (quote, ride) = request(&tutor, &pet, Some("BEMVINDO")).await?;
     let ride_id = text(&ride, "id")?;
     let walker = accept(&city, &ride_id).await?;
-    let distance_m = walk::take(&tutor, walker, &ride_id, CITY).await?;
+    let distance_m = walk::take(&tutor, walker, &ride_id, CITY, &walk::LAKE).await?;
     let invoice = invoice(&tutor, walker, &ride_id, &quote).await?;
     rate(&tutor, &ride_id).await?;
     advise(&tutor, &pet).await?;
@@ -111,14 +112,17 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
         ensure!(types == STORY, "the ride's events are {types:?}");
         say("events", format!("{all} in the log without a gap or a fork; the ride's 8 in their order"));
     }
+    let (_, second) = request(&tutor, &pet, None).await?;
+    let second = text(&second, "id")?;
+    walk::take(&tutor, accept(&city, &second).await?, &second, CITY, &walk::PARK).await?;
     print_invoice(&invoice)?;
-    println!("\nAll figures hold: {distance_m:.0} m walked, paid, tipped, rated.");
+    line(format_args!("\nAll figures hold: {distance_m:.0} m walked, paid, tipped, rated."));
     Ok(())
 }
 
-async fn request(tutor: &Person, pet: &str) -> anyhow::Result<(Value, Value)> {
+async fn request(tutor: &Person, pet: &str, coupon: Option<&str>) -> anyhow::Result<(Value, Value)> {
     let wanted = json!({
-        "pickup": { "lat": CITY.0, "lon": CITY.1 }, "duration_min": 60, "pet_ids": [pet], "coupon": "BEMVINDO",
+        "pickup": { "lat": CITY.0, "lon": CITY.1 }, "duration_min": 60, "pet_ids": [pet], "coupon": coupon,
     });
     let quote = tutor.post("/v1/quotes", &wanted).await?;
     let lines: i64 =
@@ -249,15 +253,15 @@ fn money(value: &Value) -> anyhow::Result<String> {
 }
 
 fn print_invoice(invoice: &Value) -> anyhow::Result<()> {
-    println!("\nInvoice {}", text(invoice, "id")?);
-    for line in invoice["lines"].as_array().into_iter().flatten() {
-        println!("  {:<28}{:>14}", text(line, "label")?, money(&line["amount"])?);
+    line(format_args!("\nInvoice {}", text(invoice, "id")?));
+    for item in invoice["lines"].as_array().into_iter().flatten() {
+        line(format_args!("  {:<28}{:>14}", text(item, "label")?, money(&item["amount"])?));
     }
-    println!("  {:-<42}", "");
-    println!("  {:<28}{:>14}", "total", money(&invoice["total"])?);
-    println!("  {:<28}{:>14}", "of it the walker's", money(&invoice["walker_share"])?);
-    println!("  {:<28}{:>14}", "of it the platform's", money(&invoice["platform_fee"])?);
-    println!("  {:<28}{:>14}", "payment", text(invoice, "payment")?);
+    line(format_args!("  {:-<42}", ""));
+    line(format_args!("  {:<28}{:>14}", "total", money(&invoice["total"])?));
+    line(format_args!("  {:<28}{:>14}", "of it the walker's", money(&invoice["walker_share"])?));
+    line(format_args!("  {:<28}{:>14}", "of it the platform's", money(&invoice["platform_fee"])?));
+    line(format_args!("  {:<28}{:>14}", "payment", text(invoice, "payment")?));
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! The walk itself: a recorded trace sent as a phone would send it.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -9,22 +11,48 @@ use super::socket::Socket;
 use super::trace::{Fix, length_m, read_gpx, shift};
 use super::{now_ms, say};
 
-/// A two-hour recording; see `tests/data/README.md`.
-const TRACE: &str = include_str!("../../../../tests/data/lake-walk.gpx");
+/// A recorded walk; see `tests/data/README.md`.
+pub(super) struct Recording {
+    name: &'static str,
+    gpx: &'static str,
+    /// The geometry that draws it: several lines where the recording was broken off.
+    geometry: &'static str,
+}
+
+/// Two hours around a lake.
+pub(super) const LAKE: Recording = Recording {
+    name: "lake-walk",
+    gpx: include_str!("../../../../tests/data/lake-walk.gpx"),
+    geometry: "MultiLineString",
+};
+/// A run through a park.
+pub(super) const PARK: Recording = Recording {
+    name: "park-run",
+    gpx: include_str!("../../../../tests/data/park-run.gpx"),
+    geometry: "LineString",
+};
+/// The map shows a change of state within this time.
+const MAP_PATIENCE: Duration = Duration::from_secs(10);
+/// From where the walker comes, metres, and in how many steps of how long.
+const WAY_M: f64 = 600.0;
+const WAY_STEPS: i64 = 3;
+const WAY_STEP_MS: i64 = 150_000;
 /// Points sent at once.
 const BATCH: usize = 40;
 /// How far the measured distance may be from the trace's own, of the whole.
 const DISTANCE_OFF_MAX: f64 = 0.02;
 
-/// Walks the ride from the pickup to its completion; metres walked.
+/// Takes the ride from the walker's way to the pickup to its completion; metres walked.
 pub(super) async fn take(
     tutor: &Person,
     walker: &Person,
     ride: &str,
     start: (f64, f64),
+    recording: &Recording,
 ) -> anyhow::Result<f64> {
     let step = |name: &str| format!("/v1/rides/{ride}/{name}");
     let nothing = json!({});
+    come(tutor, walker, ride, start).await?;
     walker.post(&step("arrive"), &nothing).await?;
     let pin = text(&tutor.get(&format!("/v1/rides/{ride}")).await?, "pin")?;
     let wrong = if pin == "0000" { "0001" } else { "0000" };
@@ -34,14 +62,21 @@ pub(super) async fn take(
     walker.post(&step("start"), &json!({ "pin": pin })).await?;
     say("start", "the walker arrived; a wrong PIN was refused, the tutor's own started the walk");
 
-    let fixes = shift(&read_gpx(TRACE)?, start, now_ms());
+    let fixes = shift(&read_gpx(recording.gpx)?, start, now_ms());
     let half = fixes.len() / 2;
     let bar = ProgressBar::new(fixes.len() as u64)
         .with_style(ProgressStyle::with_template("walk         {bar:40} {pos}/{len} points")?);
-    let watching = tutor.socket(&step("live")).await?.map(|socket| tokio::spawn(watch(socket)));
+    say("recording", format!("{}, {} points", recording.name, fixes.len()));
+    let (state, mut seen) = tokio::sync::watch::channel(String::new());
+    let watching = tutor.socket(&step("live")).await?.map(|socket| tokio::spawn(watch(socket, state)));
     let mut phone = Phone { walker, ride, socket: walker.socket(&step("track")).await?, bar };
     phone.send(&fixes[..half], 0).await?;
     walker.post(&step("pause"), &nothing).await?;
+    if watching.is_some() {
+        // The map shows how things stand; a pause that is over before it is shown would not be.
+        let paused = seen.wait_for(|state| state == "paused");
+        tokio::time::timeout(MAP_PATIENCE, paused).await.context("the map did not show the pause")??;
+    }
     walker.post(&step("resume"), &nothing).await?;
     phone.send(&fixes[half..], half).await?;
     phone.bar.finish_and_clear();
@@ -57,11 +92,38 @@ pub(super) async fn take(
         }
         None => say("live", "no sockets at this address: points were sent over HTTP"),
     }
-    check(tutor, ride, &fixes, &done).await
+    check(tutor, ride, &fixes, &done, recording).await
+}
+
+/// The walker comes: the tutor sees how far it is yet, and for how long.
+async fn come(tutor: &Person, walker: &Person, ride: &str, pickup: (f64, f64)) -> anyhow::Result<()> {
+    let begun_ms = now_ms() - WAY_STEPS * WAY_STEP_MS;
+    let mut seen = Vec::new();
+    for step in 0..=WAY_STEPS {
+        let left_m = WAY_M * (1.0 - step as f64 / WAY_STEPS as f64);
+        let fix = json!({
+            "at": begun_ms + step * WAY_STEP_MS, "accuracy_m": 8.0,
+            "place": { "lat": pickup.0 + left_m / 111_195.0, "lon": pickup.1 },
+        });
+        walker.put(&format!("/v1/rides/{ride}/approach"), &fix).await?;
+        let live = tutor.get(&format!("/v1/rides/{ride}/live")).await?;
+        let (metres, minutes) =
+            (&live["approach"]["distance_m"], number(&live["approach"], "eta_ms")? / 60_000);
+        ensure!(
+            metres.as_f64().is_some_and(|metres| (metres - left_m).abs() < 2.0),
+            "{metres} m are said to be left of {left_m:.0}"
+        );
+        seen.push(format!("{left_m:.0} m, {minutes} min"));
+    }
+    say("way", format!("the tutor saw the walker come: {}", seen.join("; ")));
+    Ok(())
 }
 
 /// Watches until the walk is over: the numbers of the points in the order in which they came, and the states seen.
-async fn watch(mut socket: Socket) -> anyhow::Result<(Vec<usize>, Vec<String>)> {
+async fn watch(
+    mut socket: Socket,
+    state: tokio::sync::watch::Sender<String>,
+) -> anyhow::Result<(Vec<usize>, Vec<String>)> {
     let (mut seqs, mut states) = (Vec::new(), Vec::new());
     while let Some(message) = socket.next().await? {
         for point in message["points"].as_array().context("news without points")? {
@@ -69,6 +131,7 @@ async fn watch(mut socket: Socket) -> anyhow::Result<(Vec<usize>, Vec<String>)> 
         }
         states.push(text(&message, "state")?);
         states.dedup();
+        state.send_replace(text(&message, "state")?);
     }
     Ok((seqs, states))
 }
@@ -121,7 +184,13 @@ fn point(fix: &Fix, seq: usize) -> Value {
     })
 }
 
-async fn check(tutor: &Person, ride: &str, fixes: &[Fix], done: &Value) -> anyhow::Result<f64> {
+async fn check(
+    tutor: &Person,
+    ride: &str,
+    fixes: &[Fix],
+    done: &Value,
+    recording: &Recording,
+) -> anyhow::Result<f64> {
     let summary = tutor.get(&format!("/v1/rides/{ride}/route")).await?;
     let own = length_m(fixes);
     let measured = summary["distance_m"].as_f64().unwrap_or_default();
@@ -135,11 +204,8 @@ async fn check(tutor: &Person, ride: &str, fixes: &[Fix], done: &Value) -> anyho
         "the ride says {booked} m and the route {measured:.0} m"
     );
     let geojson = tutor.get(&format!("/v1/rides/{ride}/route.geojson")).await?;
-    // The recording was broken off between its segments, and the route says so.
     let kind = &geojson["geometry"]["type"];
-    ensure!(kind == "MultiLineString", "the route is drawn as {kind}, not as lines");
-    let lines = geojson["geometry"]["coordinates"].as_array().map_or(0, Vec::len);
-    ensure!(lines > 1, "the route has {lines} lines");
+    ensure!(kind == recording.geometry, "the route is drawn as {kind}, not as {}", recording.geometry);
     say(
         "walk",
         format!(
