@@ -4,6 +4,7 @@ mod api;
 mod bad_input;
 mod components;
 mod crash;
+mod example;
 mod fences;
 mod fuzz;
 mod graphql;

@@ -103,6 +103,21 @@ impl TestNode {
         Self { node: Some(node), folder, url, admin }
     }
 
+    /// Stops it and starts it again where it was, with its data.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn restart(mut self, config: impl FnOnce(&Path) -> Config) -> Self {
+        let mut config = config(self.folder.path());
+        if let Some(node) = self.node.take() {
+            config.listen.public = node.public_address();
+            config.listen.admin = node.admin_address();
+            node.stop().await;
+        }
+        self.node = Some(Node::start(&config).await.expect("the node starts"));
+        self
+    }
+
     /// Stops it and lets it finish.
     pub async fn stop(mut self) {
         if let Some(node) = self.node.take() {
@@ -204,6 +219,12 @@ impl Client {
     #[must_use]
     pub fn without_token(&self) -> Self {
         Self { token: None, ..self.clone() }
+    }
+
+    /// Its node's URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.base
     }
 
     /// The caller's token.

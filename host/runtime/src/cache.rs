@@ -1,6 +1,7 @@
 //! Compiled components on disk, so that a second start compiles nothing.
 
 use std::hash::{Hash, Hasher};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -81,13 +82,20 @@ impl Cache {
     pub fn compile(&self, engine: &Engine, key: &CacheKey, bytes: &[u8]) -> wasmtime::Result<Component> {
         let compiled = engine.precompile_component(bytes)?;
         let path = self.path(key);
-        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-        let kept = std::fs::write(&temporary, &compiled).and_then(|()| std::fs::rename(&temporary, &path));
-        if let Err(error) = kept {
+        if let Err(error) = self.keep(&compiled, &path) {
             tracing::warn!(cache.file = %path.display(), %error, "compiled component not kept");
             return Component::new(engine, bytes);
         }
         load_trusted(engine, &path)
+    }
+
+    /// Writes a file that is either whole or not there, whoever else writes it at the same time and wherever that ends.
+    fn keep(&self, compiled: &[u8], path: &Path) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(compiled)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
     }
 
     fn path(&self, key: &CacheKey) -> PathBuf {
@@ -125,6 +133,25 @@ mod tests {
         let second = new_engine(&Limits::default()).expect("an engine");
         assert_eq!(CacheKey::new(&second, [EMPTY]), key);
         assert!(cache.load(&second, &key).is_some());
+    }
+
+    #[test]
+    fn nodes_that_compile_the_same_at_once_do_not_disturb_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = Cache::open(folder.path()).expect("a cache");
+        let engine = new_engine(&Limits::default()).expect("an engine");
+        let key = CacheKey::new(&engine, [EMPTY]);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        cache.compile(&engine, &key, EMPTY).expect("compiles");
+                        assert!(cache.load(&engine, &key).is_some(), "the file is whole at any time");
+                    }
+                });
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 1, "nothing is left over");
     }
 
     #[test]

@@ -29,6 +29,14 @@ struct Opening {
     authorization: Option<String>,
 }
 
+impl Opening {
+    /// A parameter of the query that needs no decoding.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        let pairs = self.query.as_deref().unwrap_or_default().split('&');
+        pairs.filter_map(|pair| pair.split_once('=')).find_map(|(key, value)| (key == name).then_some(value))
+    }
+}
+
 /// What a socket is opened with.
 #[derive(Serialize)]
 struct Opened {
@@ -125,7 +133,7 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
         Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
-        Some((ride, "live")) => open_live(&caller, ride, until.epoch_ms)?,
+        Some((ride, "live")) => open_live(&caller, ride, opening.parameter("since"), until.epoch_ms)?,
         _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
     };
     answer(&opened)
@@ -133,8 +141,7 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
 
 /// Who wants the socket, by the token in its header or the ticket in its query; and until when that holds.
 async fn holder(opening: &Opening) -> Outcome<(Caller, Instant)> {
-    let query = opening.query.as_deref().unwrap_or_default();
-    if let Some(ticket) = query.split('&').find_map(|pair| pair.strip_prefix("ticket=")) {
+    if let Some(ticket) = opening.parameter("ticket") {
         let holder = accounts::redeem_ticket(ticket, &opening.path)?;
         return Ok((holder.caller, holder.access_ends_at));
     }
@@ -166,10 +173,19 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
     })
 }
 
-/// Tutor, walker or operator watches a walk.
-fn open_live(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
+/// Tutor, walker or operator watches a walk, from now on or from a cursor that was told before.
+fn open_live(caller: &Caller, id: &str, since: Option<&str>, until_ms: i64) -> Outcome<Opened> {
     let ride = rides::get(caller, id)?;
-    let greeting = live::now(id, ride.state)?;
+    let since: Option<u64> = since
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| Problem::new("invalid", "must be a cursor that was told before").at("since"))?;
+    let mut greeting = live::now(id, ride.state)?;
+    // News are read for everybody alike: what is not for the walker any more is not read at all.
+    let everything = live::home(caller, &ride).is_none() || !live::is_over(ride.state);
+    if let Some(since) = since.filter(|since| everything && *since < greeting.cursor) {
+        greeting.cursor = since;
+    }
     let (context, cursor) = (ByteBuf::new(), greeting.cursor);
     Ok(Opened { key: id.to_owned(), context, until_ms, cursor, greeting: pack(&greeting)? })
 }
