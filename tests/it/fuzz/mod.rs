@@ -5,6 +5,7 @@
 
 mod decoders;
 mod doors;
+mod frames;
 
 use petwalker_tests::root;
 use proptest::prelude::*;

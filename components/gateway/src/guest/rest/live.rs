@@ -81,7 +81,7 @@ async fn answer(
 }
 
 /// A ticket for one socket of a browser, which cannot send the access token with its handshake: append `?ticket=` and its
-/// value to the socket's path.
+/// value to the socket's path. Every call gives a ticket of its own, whatever its `Idempotency-Key`.
 #[utoipa::path(post, path = "/v1/rides/{id}/tickets", tag = "tracking", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride")), request_body = TicketBody,
     responses((status = 201, body = Ticket), Problems))]
