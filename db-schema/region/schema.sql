@@ -131,6 +131,17 @@ CREATE TABLE track_chunks (
     PRIMARY KEY (ride_id, number)
 ) STRICT, WITHOUT ROWID;
 
+-- What a walker noted on the way, each under an id of the device's own.
+CREATE TABLE track_marks (
+    ride_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pee', 'poo', 'water', 'photo')),
+    at_ms INTEGER NOT NULL,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    PRIMARY KEY (ride_id, id)
+) STRICT, WITHOUT ROWID;
+
 -- One-use tickets for sockets of browsers, which cannot send an access token with their handshake.
 CREATE TABLE tickets (
     digest BLOB PRIMARY KEY,

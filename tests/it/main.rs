@@ -12,6 +12,7 @@ mod graphql;
 mod history;
 mod limits;
 mod live;
+mod marks;
 mod rides;
 mod schema;
 mod starting;

@@ -74,6 +74,8 @@ ids! {
     QuoteId
     /// A ride.
     RideId
+    /// A mark on a route.
+    MarkId
     /// An offer of a ride to one walker.
     OfferId
     /// An event.

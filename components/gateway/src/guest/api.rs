@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::bindings::petwalker::advice::health::Weather;
 use super::bindings::petwalker::identity::profiles::Position;
 use super::bindings::petwalker::tracking::routes::{
-    Circle, Fence, Precision, Progress, Receipt, SeqRun, TrackPoint,
+    Circle, Fence, Mark, MarkKind, Precision, Progress, Receipt, SeqRun, TrackPoint,
 };
 
 /// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
@@ -168,6 +168,25 @@ pub struct FencesBody {
 pub struct Fences {
     /// At most one of a kind.
     pub fences: Vec<Fence>,
+}
+
+/// What a walker noted on the way.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct MarkBody {
+    /// What.
+    pub kind: MarkKind,
+    /// When.
+    pub at: Instant,
+    /// Where.
+    pub place: Position,
+}
+
+/// The marks of a walk.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Marks {
+    /// In the order of time.
+    pub marks: Vec<Mark>,
 }
 
 /// A route as encoded polylines of precision 5.

@@ -206,6 +206,13 @@ wit_bindgen::generate!({
         "petwalker:tracking/routes@0.1.0/approach": [
             #[derive(async_graphql::SimpleObject)]
         ],
+        "petwalker:tracking/routes@0.1.0/mark-kind": [
+            #[derive(async_graphql::Enum)]
+            #[serde(rename_all = "snake_case")]
+        ],
+        "petwalker:tracking/routes@0.1.0/mark": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
         "petwalker:tracking/routes@0.1.0/live-figures": [
             #[derive(async_graphql::SimpleObject)]
         ],

@@ -44,6 +44,8 @@ pub struct LiveMessage {
     approach: Option<Approach>,
     /// The fences, and on which side of them the walker is.
     fences: Vec<FenceState>,
+    /// Marks on the route: where there are more than before, read them.
+    marks: u32,
 }
 
 impl LiveMessage {
@@ -55,7 +57,7 @@ impl LiveMessage {
         points: Vec<TrackPoint>,
         progress: Progress,
     ) -> Self {
-        let (mut figures, mut fences) = (progress.live, progress.fences);
+        let (mut figures, mut fences, marks) = (progress.live, progress.fences, progress.marks);
         if is_over(state) {
             fences.clear();
             if let Some(figures) = &mut figures {
@@ -63,7 +65,7 @@ impl LiveMessage {
             }
         }
         let approach = progress.approach.filter(|_| is_on_the_way(state));
-        Self { kind: "live", ride_id, cursor, state, points, figures, approach, fences }
+        Self { kind: "live", ride_id, cursor, state, points, figures, approach, fences, marks }
     }
 
     /// Whether nothing will be new after this, for a reader that read from `since`.

@@ -89,6 +89,8 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/approach", put(rest::tracks::approach))
         .route("/v1/rides/{id}/fences", get(rest::tracks::fences).put(rest::tracks::set_fences))
         .route("/v1/rides/{id}/live", get(rest::live::get))
+        .route("/v1/rides/{id}/marks", get(rest::marks::list))
+        .route("/v1/rides/{id}/marks/{mark}", put(rest::marks::put).delete(rest::marks::remove))
         .route("/v1/rides/{id}/tickets", post(rest::live::ticket))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary).delete(rest::tracks::erase))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))

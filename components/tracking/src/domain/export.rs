@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use petwalker_kernel::UtcMillis;
 use serde_json::{Value, json};
 
+use super::mark::Mark;
 use super::point::{degrees, micro_degrees};
 use super::route::{Route, Step};
 use super::view::{View, lines};
 
-/// The route as a GeoJSON feature (RFC 7946): a line, or several where it was broken off, with the time of each point and
-/// the pauses as properties.
+/// The route as a GeoJSON feature (RFC 7946): a line, or several where it was broken off, with the time of each point, the
+/// pauses and the marks as properties.
 #[must_use]
-pub fn geojson(ride_id: &str, route: &Route, view: View) -> String {
+pub fn geojson(ride_id: &str, route: &Route, marks: &[Mark], view: View) -> String {
     let lines = lines(route, view);
     let position = |step: &Step| match step.elevation_m {
         Some(elevation) => json!([rounded(step.place.lon()), rounded(step.place.lat()), elevation]),
@@ -42,6 +43,17 @@ pub fn geojson(ride_id: &str, route: &Route, view: View) -> String {
             })
         })
         .collect();
+    let marks: Vec<_> = marks
+        .iter()
+        .filter(|mark| view.shows(mark.place))
+        .map(|mark| {
+            json!({
+                "kind": mark.kind.name(),
+                "at": rfc3339(mark.at),
+                "place": [rounded(mark.place.lon()), rounded(mark.place.lat())],
+            })
+        })
+        .collect();
     json!({
         "type": "Feature",
         "id": ride_id,
@@ -52,18 +64,26 @@ pub fn geojson(ride_id: &str, route: &Route, view: View) -> String {
             "moving_ms": route.moving().get(),
             "times": times,
             "pauses": pauses,
+            "marks": marks,
         },
     })
     .to_string()
 }
 
-/// The route as GPX 1.1, a segment for each line.
+/// The route as GPX 1.1, a segment for each line and a waypoint for each mark.
 #[must_use]
-pub fn gpx(ride_id: &str, route: &Route, view: View) -> String {
+pub fn gpx(ride_id: &str, route: &Route, marks: &[Mark], view: View) -> String {
     let mut xml = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <gpx version=\"1.1\" creator=\"PetWalker\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n<trk><name>",
+         <gpx version=\"1.1\" creator=\"PetWalker\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n",
     );
+    for mark in marks.iter().filter(|mark| view.shows(mark.place)) {
+        let (lat, lon) = (mark.place.lat(), mark.place.lon());
+        // Writing to a String does not fail.
+        let _ = write!(xml, "<wpt lat=\"{lat:.6}\" lon=\"{lon:.6}\"><time>{}</time>", rfc3339(mark.at));
+        let _ = writeln!(xml, "<name>{}</name></wpt>", mark.kind.name());
+    }
+    xml.push_str("<trk><name>");
     for character in ride_id.chars() {
         match character {
             '<' => xml.push_str("&lt;"),
@@ -75,7 +95,6 @@ pub fn gpx(ride_id: &str, route: &Route, view: View) -> String {
     for line in lines(route, view) {
         xml.push_str("<trkseg>\n");
         for step in &line {
-            // Writing to a String does not fail.
             let _ = write!(xml, "<trkpt lat=\"{:.6}\" lon=\"{:.6}\">", step.place.lat(), step.place.lon());
             if let Some(elevation) = step.elevation_m {
                 let _ = write!(xml, "<ele>{elevation:.1}</ele>");
@@ -151,15 +170,15 @@ mod tests {
     fn a_route_reads_as_geojson_and_gpx() {
         let route = analyse(vec![point(1, 5, -23.55), point(2, 10, -23.5501)]);
         let all = View::default();
-        let value: Value = serde_json::from_str(&geojson("r", &route, all)).expect("JSON");
+        let value: Value = serde_json::from_str(&geojson("r", &route, &[], all)).expect("JSON");
         let second = &value["geometry"]["coordinates"][1];
         assert!(second[0] == -46.63 && second[2] == 760.0, "{second}");
         assert!((second[1].as_f64().expect("degrees") + 23.5501).abs() < 0.000_02, "{second}");
         assert_eq!(value["properties"]["times"][0], "2026-05-28T20:26:45Z");
-        let xml = gpx("a<b", &route, all);
+        let xml = gpx("a<b", &route, &[], all);
         assert!(xml.contains("lon=\"-46.630000\"><ele>760.0</ele>"), "{xml}");
         assert!(xml.contains("a&lt;b"));
-        assert!(geojson("r", &analyse(vec![]), all).contains("\"geometry\":null"));
+        assert!(geojson("r", &analyse(vec![]), &[], all).contains("\"geometry\":null"));
     }
 
     #[test]
@@ -168,10 +187,10 @@ mod tests {
             (0..5).map(move |i| point(from + i, second + i64::from(i) * 5, lat + f64::from(i) * 0.000_06))
         };
         let route = analyse(part(1, 0, -23.55).chain(part(6, 2_000, -23.50)).collect());
-        let value: Value = serde_json::from_str(&geojson("r", &route, View::default())).expect("JSON");
+        let value: Value = serde_json::from_str(&geojson("r", &route, &[], View::default())).expect("JSON");
         assert_eq!(value["geometry"]["type"], "MultiLineString");
         assert_eq!(value["geometry"]["coordinates"][1].as_array().map(Vec::len), Some(5));
-        assert_eq!(gpx("r", &route, View::default()).matches("<trkseg>").count(), 2);
+        assert_eq!(gpx("r", &route, &[], View::default()).matches("<trkseg>").count(), 2);
         assert_eq!(polylines(&route, View::default()).len(), 2);
     }
 

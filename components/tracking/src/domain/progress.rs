@@ -28,6 +28,9 @@ pub struct Progress {
     /// The walker on the way; none before the first fix of it.
     #[serde(default)]
     pub approach: Option<Approach>,
+    /// Marks on the route.
+    #[serde(default)]
+    pub marks: u32,
 }
 
 /// What a batch added.

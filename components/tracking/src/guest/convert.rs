@@ -1,11 +1,11 @@
 //! Between the records of WIT and the domain.
 
-use petwalker_kernel::{GeoPoint, UtcMillis};
+use petwalker_kernel::{GeoPoint, MarkId, UtcMillis};
 
 use super::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain::{
-    self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Route, TOLERANCE_M_MAX, TrackPoint, Verdict,
-    View,
+    self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Mark, MarkKind, Route, TOLERANCE_M_MAX,
+    TrackPoint, Verdict, View,
 };
 use crate::service::{Batch, Receipt, Refusal, Report};
 
@@ -60,6 +60,7 @@ pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> 
         missing: missing.map(|(first, last)| wit::SeqRun { first, last }).collect(),
         live: progress.live.as_ref().map(live),
         approach: approach(progress),
+        marks: progress.marks,
         fences: progress
             .fences
             .all()
@@ -110,6 +111,34 @@ pub(super) fn report(report: &wit::ApproachReport) -> Result<Report, Refusal> {
     let fix = TrackPoint::new(1, at, place, f64::from(report.accuracy_m), None)
         .map_err(|bad| invalid(bad.field, bad.message.to_owned()))?;
     Ok(Report { ride: super::ride(&report.ride_id)?, fix })
+}
+
+pub(super) fn mark_in(mark: &wit::Mark) -> Result<Mark, Refusal> {
+    // A mark is noted at a place and a time as a point is taken at.
+    let at = UtcMillis::new(mark.at.epoch_ms);
+    let point = TrackPoint::new(1, at, (mark.place.lat, mark.place.lon), 0.0, None)
+        .map_err(|bad| invalid(bad.field, bad.message.to_owned()))?;
+    let kind = match mark.kind {
+        wit::MarkKind::Pee => MarkKind::Pee,
+        wit::MarkKind::Poo => MarkKind::Poo,
+        wit::MarkKind::Water => MarkKind::Water,
+        wit::MarkKind::Photo => MarkKind::Photo,
+    };
+    Ok(Mark { id: mark_id(&mark.id)?, kind, at: point.at, place: point.place })
+}
+
+pub(super) fn mark_id(id: &str) -> Result<MarkId, Refusal> {
+    id.parse().map_err(|_| invalid("id", "must be a UUID in lower case, such as the device makes".to_owned()))
+}
+
+pub(super) fn mark_out(mark: &Mark) -> wit::Mark {
+    let kind = match mark.kind {
+        MarkKind::Pee => wit::MarkKind::Pee,
+        MarkKind::Poo => wit::MarkKind::Poo,
+        MarkKind::Water => wit::MarkKind::Water,
+        MarkKind::Photo => wit::MarkKind::Photo,
+    };
+    wit::Mark { id: mark.id.to_string(), kind, at: instant(mark.at), place: position(mark.place) }
 }
 
 fn live(live: &Live) -> wit::LiveFigures {

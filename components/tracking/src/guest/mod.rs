@@ -94,17 +94,35 @@ impl wit::Guest for Component {
 
     fn geojson(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {
         let view = convert::view(&view)?;
-        Ok(domain::geojson(&ride_id, &service::route(&region()?, ride(&ride_id)?)?, view))
+        let (route, marks) = drawn(&ride_id)?;
+        Ok(domain::geojson(&ride_id, &route, &marks, view))
     }
 
     fn gpx(ride_id: String, view: wit::RouteView) -> Result<String, wit::Refusal> {
         let view = convert::view(&view)?;
-        Ok(domain::gpx(&ride_id, &service::route(&region()?, ride(&ride_id)?)?, view))
+        let (route, marks) = drawn(&ride_id)?;
+        Ok(domain::gpx(&ride_id, &route, &marks, view))
     }
 
     fn polylines(ride_id: String, view: wit::RouteView) -> Result<Vec<String>, wit::Refusal> {
         let view = convert::view(&view)?;
         Ok(domain::polylines(&service::route(&region()?, ride(&ride_id)?)?, view))
+    }
+
+    fn put_mark(ride_id: String, mark: wit::Mark) -> Result<(), wit::Refusal> {
+        let mark = convert::mark_in(&mark)?;
+        Ok(service::put_mark(&region()?, Ambient::now(), ride(&ride_id)?, &mark)?)
+    }
+
+    fn marks_of(ride_id: String, hidden: Option<wit::Circle>) -> Result<Vec<wit::Mark>, wit::Refusal> {
+        let view = domain::View { hidden: convert::hidden(hidden.as_ref())?, ..Default::default() };
+        let marks = service::marks_of(&region()?, ride(&ride_id)?)?;
+        Ok(marks.iter().filter(|mark| view.shows(mark.place)).map(convert::mark_out).collect())
+    }
+
+    fn remove_mark(ride_id: String, mark_id: String) -> Result<bool, wit::Refusal> {
+        let id = convert::mark_id(&mark_id)?;
+        Ok(service::remove_mark(&region()?, Ambient::now(), ride(&ride_id)?, id)?)
     }
 
     fn erase(ride_id: String) -> Result<bool, wit::Refusal> {
@@ -115,6 +133,12 @@ impl wit::Guest for Component {
         let age = Millis::from_mins(i64::from(days) * 24 * 60);
         Ok(u32::try_from(service::purge(&region()?, Ambient::now(), age)?).unwrap_or(u32::MAX))
     }
+}
+
+/// What a ride's route is drawn with.
+fn drawn(ride_id: &str) -> Result<(domain::Route, Vec<domain::Mark>), Refusal> {
+    let (sql, ride) = (region()?, ride(ride_id)?);
+    Ok((service::route(&sql, ride)?, service::marks_of(&sql, ride)?))
 }
 
 fn region() -> Result<Database, Refusal> {

@@ -1,6 +1,7 @@
 //! Storing points and reading routes.
 
 mod fences;
+mod marks;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use petwalker_kernel::{Millis, Moment, RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, transaction};
 
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
+pub use self::marks::{marks_of, put_mark, remove_mark};
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
 use crate::sql::{self, Track};
 

@@ -1,5 +1,7 @@
 //! Statements over `tracks` and `track_chunks`.
 
+pub mod marks;
+
 use petwalker_kernel::{RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, Value};
 
@@ -75,11 +77,12 @@ pub fn points(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<TrackPoin
     Ok(points.split_off(passed.min(points.len())))
 }
 
-/// Removes all of a ride's track. False: there was none.
+/// Removes all of a ride's track, its marks too. False: there was none.
 ///
 /// # Errors
 /// When the database fails.
 pub fn erase(sql: &impl Sql, ride: RideId) -> Result<bool, SqlError> {
+    marks::erase(sql, ride)?;
     sql.execute("DELETE FROM track_chunks WHERE ride_id = ?1", &[Value::display(&ride)])?;
     Ok(sql.execute("DELETE FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])? > 0)
 }

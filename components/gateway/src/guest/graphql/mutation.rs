@@ -4,8 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, PaymentMethodBody, PinBody, PointsBody,
-    QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody, PinBody,
+    PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -15,7 +15,7 @@ use crate::guest::bindings::petwalker::identity::profiles::{
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product, ProductDetails};
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
-use crate::guest::bindings::petwalker::tracking::routes::{Approach, Fence};
+use crate::guest::bindings::petwalker::tracking::routes::{Approach, Fence, Mark};
 use crate::guest::{CHANGED, extract, local, ops};
 
 /// What can be done.
@@ -198,6 +198,26 @@ impl Mutation {
         let told = ops::tracks::approach(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
         Ok(told)
+    }
+
+    /// Marks the route of a walk under way.
+    async fn put_mark(
+        &self,
+        ctx: &Context<'_>,
+        ride_id: String,
+        id: String,
+        input: MarkBody,
+    ) -> Result<Mark> {
+        let mark = ops::marks::put(&call(ctx, None)?.caller, &ride_id, id, input).map_err(refused)?;
+        ctx.insert_http_header(CHANGED, ride_id);
+        Ok(mark)
+    }
+
+    /// Takes a mark off the route of a walk under way.
+    async fn remove_mark(&self, ctx: &Context<'_>, ride_id: String, id: String) -> Result<bool> {
+        ops::marks::remove(&call(ctx, None)?.caller, &ride_id, &id).map_err(refused)?;
+        ctx.insert_http_header(CHANGED, ride_id);
+        Ok(true)
     }
 
     /// Sets where a walk may go and end.

@@ -12,7 +12,7 @@ use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, ProductP
 use crate::guest::bindings::petwalker::matching::presence::NearbyWalker;
 use crate::guest::bindings::petwalker::matching::rides::{Offer, Ride, RidePage};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
-use crate::guest::bindings::petwalker::tracking::routes::{Fence, RouteSummary};
+use crate::guest::bindings::petwalker::tracking::routes::{Fence, Mark, RouteSummary};
 use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
@@ -95,6 +95,12 @@ impl Query {
     async fn route(&self, ctx: &Context<'_>, ride_id: String) -> Result<RouteSummary> {
         let caller = caller(ctx).map_err(refused)?;
         ops::tracks::summary(&caller, &ride_id).map_err(refused)
+    }
+
+    /// The marks of a walk in the order of time.
+    async fn marks(&self, ctx: &Context<'_>, ride_id: String) -> Result<Vec<Mark>> {
+        let caller = caller(ctx).map_err(refused)?;
+        ops::marks::list(&caller, &ride_id).map_err(refused)
     }
 
     /// The fences of a ride.

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod advice;
 pub mod invoices;
+pub mod marks;
 pub mod profiles;
 pub mod quotes;
 pub mod rides;

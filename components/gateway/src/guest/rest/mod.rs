@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod invoices;
 pub mod live;
+pub mod marks;
 pub mod pets;
 pub mod quotes;
 pub mod rides;
