@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use petwalker_kernel::{GeoPoint, UtcMillis};
+use petwalker_kernel::{GeoPoint, Moment, SeededEntropy, UtcMillis};
 use tracking::domain::TrackPoint;
 use tracking::service::{Batch, ingest};
 
@@ -166,6 +166,7 @@ async fn native(data: &Path, root: &Path, shape: Shape, length: Duration) -> any
     let start_ms = now().get() - 86_400_000;
     tokio::task::spawn_blocking(move || {
         let sql = pool.take()?;
+        let mut entropy = SeededEntropy(17);
         let begun = Instant::now();
         let before = own_cpu()?;
         let (mut points, mut seq) = (0_u64, 1);
@@ -180,7 +181,7 @@ async fn native(data: &Path, root: &Path, shape: Shape, length: Duration) -> any
                     Ok(Batch { ride: walk.ride, points, watched: false })
                 })
                 .collect::<anyhow::Result<Vec<_>>>()?;
-            for receipt in ingest(&sql, now(), &batches)? {
+            for receipt in ingest(&sql, &mut Moment { now: now(), entropy: &mut entropy }, &batches)? {
                 points += receipt?.fresh.len() as u64;
             }
             seq += shape.points;

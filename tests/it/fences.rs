@@ -29,18 +29,18 @@ async fn a_tutor_sees_the_walker_come() {
     let (mut live, greeting) = walk.live("petwalker.v1.json").await;
     assert_eq!((&greeting["state"], &greeting["approach"]), (&json!("accepted"), &Value::Null), "{greeting}");
     let (mut track, _) = walk.track("petwalker.v1.msgpack").await;
-    let mut last = f64::MAX;
-    for step in 0..8 {
-        let way = json!({ "type": "approach", "id": step, "fix": fix(lat, lon, step * 60, 560.0 - 70.0 * step as f64) });
+    let mut last = i64::MAX;
+    for step in 0..8_u32 {
+        let way = json!({ "type": "approach", "id": step, "fix": fix(lat, lon, i64::from(step) * 60, 560.0 - 70.0 * f64::from(step)) });
         let answer = track.ask(&way).await;
         assert_eq!((&answer["type"], &answer["id"]), (&json!("approach"), &json!(step)), "{answer}");
         let told = live.next().await;
-        let eta = told["approach"]["eta_ms"].as_f64().expect("when");
+        let eta = told["approach"]["eta_ms"].as_i64().expect("when");
         assert!(eta < last, "{told}");
         assert_eq!(told["approach"]["distance_m"], answer["approach"]["distance_m"], "{told} {answer}");
         last = eta;
     }
-    assert_eq!(last as u64, 0, "70 m away is there");
+    assert_eq!(last, 0, "70 m away is there");
     assert_eq!(live_state(&walk, "pickup").await, Some(true));
     // The same by REST, and it is the walker's to tell, on the way.
     let path = walk.path("/approach");

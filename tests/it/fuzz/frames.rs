@@ -1,7 +1,5 @@
 //! Frames of sockets: whatever is sent, each gets its answer, and the socket goes on.
 
-use std::cell::RefCell;
-
 use petwalker_tests::Socket;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -15,10 +13,10 @@ fn fuzz_frames(corpus: &str, protocol: &str, lat: f64, frame: impl Fn(&[u8]) -> 
         let (socket, _) = walk.track(protocol).await;
         (walk, socket)
     });
-    let socket = RefCell::new(socket);
+    let socket = tokio::sync::Mutex::new(socket);
     fuzz(corpus, 400, |bytes| {
         let answer = runtime.block_on(async {
-            let mut socket = socket.borrow_mut();
+            let mut socket = socket.lock().await;
             socket.send_raw(frame(bytes)).await;
             socket.next().await
         });
