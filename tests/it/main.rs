@@ -13,6 +13,7 @@ mod history;
 mod limits;
 mod live;
 mod marks;
+mod photos;
 mod rides;
 mod schema;
 mod starting;

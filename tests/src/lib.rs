@@ -175,6 +175,17 @@ pub struct Answer {
     pub text: String,
 }
 
+/// What a node answered, in bytes.
+#[derive(Clone, Debug)]
+pub struct BytesAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub bytes: Vec<u8>,
+}
+
 impl Answer {
     /// The problem's code, or nothing.
     #[must_use]
@@ -265,6 +276,20 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
         Ok(Answer { status, headers, json: serde_json::from_str(&text).unwrap_or(Value::Null), text })
+    }
+
+    /// GET of bytes.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn bytes(&self, path: &str) -> BytesAnswer {
+        let mut request = self.http.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        BytesAnswer { status, headers, bytes: response.bytes().await.expect("a body").to_vec() }
     }
 
     /// Opens a stream of events, where given after an event's id.

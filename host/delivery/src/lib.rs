@@ -7,6 +7,7 @@
 pub mod admin;
 mod first_words;
 pub mod internal;
+pub mod objects;
 mod problem;
 pub mod public;
 pub mod server;
@@ -14,6 +15,7 @@ pub mod sockets;
 pub mod tls;
 
 pub use internal::Internal;
+pub use objects::ObjectFolder;
 pub use public::{Public, PublicLimits};
 pub use server::{ListenError, Listener};
 pub use sockets::{Hub, SocketOptions, Sockets};

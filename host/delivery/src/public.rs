@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use edge_runtime::route::Pattern;
 use edge_runtime::{App, Body};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri, header};
@@ -17,10 +18,24 @@ use crate::sockets::Sockets;
 const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
 
 /// Limits on what a client may send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PublicLimits {
     /// Bytes of a request's body.
     pub body_bytes_max: usize,
+    /// Paths that take larger bodies.
+    pub upload_paths: Vec<Pattern>,
+    /// Bytes of a body there.
+    pub upload_bytes_max: usize,
+}
+
+impl PublicLimits {
+    fn body_bytes_max(&self, path: &str) -> usize {
+        if self.upload_paths.iter().any(|pattern| pattern.matches(path).is_some()) {
+            self.upload_bytes_max
+        } else {
+            self.body_bytes_max
+        }
+    }
 }
 
 /// The service behind the public listener.
@@ -97,8 +112,9 @@ impl Public {
         if guarded || request.headers().contains_key(&self.internal_header) {
             return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
         }
-        if declared_length(&request).is_some_and(|length| length > self.limits.body_bytes_max as u64) {
-            let detail = format!("a request body may have {} bytes", self.limits.body_bytes_max);
+        let limit = self.limits.body_bytes_max(path);
+        if declared_length(&request).is_some_and(|length| length > limit as u64) {
+            let detail = format!("a request body may have {limit} bytes");
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
@@ -128,6 +144,7 @@ impl Public {
 
     /// Makes the URI absolute, notes the client's address, and bounds the body.
     fn prepare(&self, request: Request<Incoming>, peer: SocketAddr) -> Result<Request<Body>, &'static str> {
+        let limit = self.limits.body_bytes_max(request.uri().path());
         let (mut parts, body) = request.into_parts();
         let authority = match parts.headers.get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()),
@@ -144,7 +161,6 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&peer.ip().to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
-        let limit = self.limits.body_bytes_max;
         let limited = Limited::new(body, limit).map_err(move |error| {
             error.downcast::<hyper::Error>().map_or_else(
                 |_| edge_runtime::BodyError::HttpRequestBodySize(u64::try_from(limit).ok()),

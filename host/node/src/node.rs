@@ -11,7 +11,7 @@ use edge_data::migrate;
 use edge_data::{LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
-use edge_delivery::{Hub, Internal, Listener, Public, PublicLimits, Sockets};
+use edge_delivery::{Hub, Internal, Listener, ObjectFolder, Public, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest};
 use edge_streams::{EmbeddedStream, Relay, RelayStatus};
 use tokio::sync::watch;
@@ -113,10 +113,17 @@ impl Node {
         let (variables, secret) = variables(config)?;
         let storage = Arc::new(opened.storage);
 
-        let builder = AppBuilder::new(manifest)
+        let mut builder = AppBuilder::new(manifest)
             .limits(config.limits.runtime())
             .storage(storage.clone())
             .variables(variables);
+        let objects = &config.objects;
+        if !objects.host.is_empty() {
+            let folder = config.node.data.join(&objects.folder);
+            let store = ObjectFolder::open(&objects.host, &folder, objects.object_kib << 10)
+                .with_context(|| format!("the object folder {} cannot be used", folder.display()))?;
+            builder = builder.in_process(Arc::new(store));
+        }
         let cache: PathBuf = config.node.cache.clone().unwrap_or_else(|| config.node.data.join("cache"));
         let app = tokio::task::spawn_blocking(move || builder.load(&cache)).await??;
         let app = Arc::new(app);
@@ -158,7 +165,7 @@ impl Node {
         let metrics = crate::telemetry::metrics();
         let public = Arc::new(Public::new(
             app.clone(),
-            PublicLimits { body_bytes_max: config.limits.body_kib << 10 },
+            config.limits.public(),
             config.internal.prefix.clone(),
             INTERNAL_HEADER,
             sockets.clone(),

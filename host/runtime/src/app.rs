@@ -16,7 +16,7 @@ use crate::engine::{Limits, Ticker, new_engine, start_ticker};
 use crate::handler::{ComponentState, Handler};
 use crate::instance::{Grants, InstanceState};
 use crate::manifest::{self, Manifest};
-use crate::outbound::HostPattern;
+use crate::outbound::{HostPattern, InProcess};
 use crate::route::{Match, Pattern, Routes};
 use crate::storage::Storage;
 use crate::variables::{self, MissingVariable};
@@ -102,6 +102,7 @@ pub struct AppBuilder {
     manifest: Manifest,
     limits: Limits,
     storage: Arc<dyn Storage>,
+    in_process: Option<Arc<dyn InProcess>>,
     settings: BTreeMap<String, String>,
 }
 
@@ -127,8 +128,16 @@ impl AppBuilder {
             manifest,
             limits: Limits::default(),
             storage: Arc::new(crate::storage::NoStorage),
+            in_process: None,
             settings: BTreeMap::new(),
         }
+    }
+
+    /// A host that components may call and that answers within the process, where their manifest allows it.
+    #[must_use]
+    pub fn in_process(mut self, host: Arc<dyn InProcess>) -> Self {
+        self.in_process = Some(host);
+        self
     }
 
     /// What each component may use.
@@ -237,8 +246,9 @@ impl AppBuilder {
             outbound: definition
                 .allowed_outbound_hosts
                 .iter()
-                .filter_map(|h| HostPattern::parse(h.get_ref()).ok())
+                .filter_map(|host| HostPattern::parse(&variables::resolved(host.get_ref(), values)?).ok())
                 .collect(),
+            in_process: self.in_process.clone(),
         });
         let pre = linker.instantiate_pre(component)?;
         let state = ComponentState::new(engine, pre, grants, self.limits)?;

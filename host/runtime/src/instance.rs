@@ -9,7 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::engine::Limits;
-use crate::outbound::{HostPattern, OutboundHooks};
+use crate::outbound::{HostPattern, InProcess, OutboundHooks};
 use crate::storage::{KeyValueStore, SqlDatabase};
 
 /// What a component was granted. `None` under a label: granted, and not configured on this node.
@@ -20,6 +20,7 @@ pub(crate) struct Grants {
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) outbound: Arc<[HostPattern]>,
+    pub(crate) in_process: Option<Arc<dyn InProcess>>,
 }
 
 /// The data of one instance's store.
@@ -47,7 +48,7 @@ impl InstanceState {
             open_connections: 0,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            hooks: OutboundHooks::new(component.outbound.clone()),
+            hooks: OutboundHooks::new(component.outbound.clone(), component.in_process.clone()),
             component,
         }
     }

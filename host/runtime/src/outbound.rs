@@ -14,6 +14,8 @@ use http_body_util::BodyExt as _;
 use tokio::net::TcpStream;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::storage::Pending;
+
 /// One entry of `allowed_outbound_hosts`: `scheme://host:port`, each part of which may be `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
@@ -118,14 +120,24 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// Answers requests to a host of its own within the node's process: no connection is made, and none can be from outside.
+pub trait InProcess: Send + Sync + 'static {
+    /// The host's name, as it stands in `http://…` URLs.
+    fn host(&self) -> &str;
+
+    /// Answers a request.
+    fn answer(&self, request: http::Request<WasiBody>) -> Pending<'_, http::Response<WasiBody>>;
+}
+
 /// Applies a component's patterns to its outgoing requests.
 pub(crate) struct OutboundHooks {
     allowed: Arc<[HostPattern]>,
+    in_process: Option<Arc<dyn InProcess>>,
 }
 
 impl OutboundHooks {
-    pub(crate) fn new(allowed: Arc<[HostPattern]>) -> Self {
-        Self { allowed }
+    pub(crate) fn new(allowed: Arc<[HostPattern]>, in_process: Option<Arc<dyn InProcess>>) -> Self {
+        Self { allowed, in_process }
     }
 }
 
@@ -138,26 +150,38 @@ impl WasiHttpHooks for OutboundHooks {
         options: Option<RequestOptions>,
         _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        let allowed = self.allowed.clone();
-        Box::new(async move { send(&allowed, request, options.unwrap_or_default()).await })
+        let (allowed, in_process) = (self.allowed.clone(), self.in_process.clone());
+        Box::new(async move {
+            let target = permit(&allowed, request.uri())?;
+            match in_process.filter(|here| !target.tls && target.host == here.host()) {
+                Some(here) => {
+                    let answered: Sent = (here.answer(request).await, Box::new(async { Ok(()) }));
+                    Ok(answered)
+                }
+                None => send(target, request, options.unwrap_or_default()).await,
+            }
+        })
     }
 }
 
+/// Where a component may connect to.
 struct Target {
     host: String,
+    port: u16,
     tls: bool,
-    address: SocketAddr,
+    /// Whether an address of this machine or its network will do.
+    private: bool,
 }
 
 async fn send(
-    allowed: &[HostPattern],
+    target: Target,
     mut request: http::Request<WasiBody>,
     options: RequestOptions,
 ) -> Result<Sent, Error> {
     let connect_timeout = options.connect_timeout.unwrap_or(Duration::from_secs(10));
     let first_byte_timeout = options.first_byte_timeout.unwrap_or(Duration::from_secs(30));
-    let target = resolve(allowed, request.uri()).await?;
-    let stream = tokio::time::timeout(connect_timeout, TcpStream::connect(target.address))
+    let address = resolve(&target).await?;
+    let stream = tokio::time::timeout(connect_timeout, TcpStream::connect(address))
         .await
         .map_err(|_| Error::ConnectionTimeout)?
         .map_err(Error::Connect)?;
@@ -179,7 +203,7 @@ async fn send(
     Ok((response, Box::new(async { Ok(()) })))
 }
 
-async fn resolve(allowed: &[HostPattern], uri: &http::Uri) -> Result<Target, Error> {
+fn permit(allowed: &[HostPattern], uri: &http::Uri) -> Result<Target, Error> {
     let scheme = uri.scheme().unwrap_or(&Scheme::HTTPS).as_str();
     let host = uri.host().ok_or(Error::HttpRequestUriInvalid)?.to_ascii_lowercase();
     let port = uri.port_u16().or(default_port(scheme)).ok_or(Error::HttpRequestUriInvalid)?;
@@ -192,14 +216,17 @@ async fn resolve(allowed: &[HostPattern], uri: &http::Uri) -> Result<Target, Err
         return Err(Error::HttpRequestDenied);
     };
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let addresses = tokio::net::lookup_host((name.as_str(), port))
+    Ok(Target { host: name, port, tls: scheme == "https", private: pattern.names_private() })
+}
+
+async fn resolve(target: &Target) -> Result<SocketAddr, Error> {
+    let addresses = tokio::net::lookup_host((target.host.as_str(), target.port))
         .await
         .map_err(|_| Error::DnsError { rcode: None, info_code: None })?;
-    let address = addresses
+    addresses
         .into_iter()
-        .find(|a| pattern.names_private() || !is_private(a.ip()))
-        .ok_or(Error::DestinationIpProhibited)?;
-    Ok(Target { host: name, tls: scheme == "https", address })
+        .find(|a| target.private || !is_private(a.ip()))
+        .ok_or(Error::DestinationIpProhibited)
 }
 
 async fn tls(host: &str, stream: TcpStream) -> Result<impl Stream, Error> {

@@ -93,6 +93,11 @@ pub fn application_values(
         .collect()
 }
 
+/// A text with the application's variables put in; none where it is no template, or names what is not there.
+pub(crate) fn resolved(text: &str, application: &BTreeMap<String, String>) -> Option<String> {
+    Template::parse(text).ok()?.resolve(application)
+}
+
 /// What one component reads through `spin:variables`: its own names, resolved.
 pub(crate) fn component_values(
     component: &crate::manifest::Component,

@@ -17,6 +17,7 @@ wit_bindgen::generate!({
             import petwalker:billing/invoices@0.1.0;
             import petwalker:marketplace/shop@0.1.0;
             import petwalker:advice/health@0.1.0;
+            import petwalker:media/photos@0.1.0;
         }
     ",
     world: "petwalker:gateway/gateway",
@@ -30,6 +31,7 @@ wit_bindgen::generate!({
         "../../wit/billing",
         "../../wit/marketplace",
         "../../wit/advice",
+        "../../wit/media",
     ],
     generate_all,
     additional_derives: [serde::Serialize, serde::Deserialize, Clone, utoipa::ToSchema],
@@ -235,6 +237,9 @@ wit_bindgen::generate!({
             #[serde(rename_all = "kebab-case")]
         ],
         "petwalker:tracking/routes@0.1.0/refusal-code": [
+            #[serde(rename_all = "kebab-case")]
+        ],
+        "petwalker:media/photos@0.1.0/refusal-code": [
             #[serde(rename_all = "kebab-case")]
         ],
         "petwalker:billing/invoices@0.1.0/refusal-code": [

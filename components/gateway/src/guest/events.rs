@@ -13,7 +13,7 @@ use super::bindings::petwalker::marketplace::shop;
 use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::pricing::quotes::{self, RideOutcome};
 use super::bindings::petwalker::tracking::routes;
-use super::ops::Outcome;
+use super::ops::{Outcome, marks};
 use super::problem::Problem;
 
 /// The header by which the node is known, and the variable that holds its value.
@@ -148,6 +148,8 @@ async fn purge_tracks() -> Outcome<()> {
     let days = days.parse().map_err(|_| {
         Problem::new("internal", format!("variable '{RETENTION_VARIABLE}' is not a number of days"))
     })?;
-    routes::purge(days)?;
+    for ride in routes::expired(days)? {
+        marks::erase_all(&ride).await?;
+    }
     Ok(())
 }

@@ -43,6 +43,14 @@ pub struct Open<T> {
     pub body: T,
 }
 
+/// Bytes that a caller sends.
+pub struct Upload {
+    /// Who.
+    pub caller: Caller,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
 /// Whether identity, which lives and ends with this instance, has its keys.
 static PREPARED: AtomicBool = AtomicBool::new(false);
 
@@ -165,6 +173,16 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Open<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
         Ok(Self { command: command(&parts, &bytes)?, body: read_body(&parts.headers, &bytes)? })
+    }
+}
+
+impl<S: Sync> FromRequest<S> for Upload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = whole_body(request).await?;
+        let caller = local(authenticate(&parts.headers)).await?;
+        Ok(Self { caller, bytes })
     }
 }
 

@@ -60,6 +60,8 @@ use super::rest;
         rest::marks::put,
         rest::marks::remove,
         rest::marks::list,
+        rest::marks::put_photo,
+        rest::marks::photo,
         rest::tracks::approach,
         rest::tracks::set_fences,
         rest::tracks::fences,

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::bindings::petwalker::media::photos;
 use super::bindings::petwalker::{
     advice::health, billing::invoices, identity::accounts, marketplace::shop, matching::rides,
     pricing::quotes, tracking::routes,
@@ -121,7 +122,7 @@ macro_rules! from_refusals {
     )*};
 }
 
-from_refusals! { accounts rides quotes routes invoices shop }
+from_refusals! { accounts rides quotes routes invoices shop photos }
 
 impl From<health::BadInput> for Problem {
     fn from(bad: health::BadInput) -> Self {

@@ -91,6 +91,7 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/live", get(rest::live::get))
         .route("/v1/rides/{id}/marks", get(rest::marks::list))
         .route("/v1/rides/{id}/marks/{mark}", put(rest::marks::put).delete(rest::marks::remove))
+        .route("/v1/rides/{id}/marks/{mark}/photo", get(rest::marks::photo).put(rest::marks::put_photo))
         .route("/v1/rides/{id}/tickets", post(rest::live::ticket))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary).delete(rest::tracks::erase))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))

@@ -129,9 +129,10 @@ impl wit::Guest for Component {
         Ok(service::erase(&region()?, ride(&ride_id)?)?)
     }
 
-    fn purge(days: u32) -> Result<u32, wit::Refusal> {
+    fn expired(days: u32) -> Result<Vec<String>, wit::Refusal> {
         let age = Millis::from_mins(i64::from(days) * 24 * 60);
-        Ok(u32::try_from(service::purge(&region()?, Ambient::now(), age)?).unwrap_or(u32::MAX))
+        let expired = service::expired(&region()?, Ambient::now(), age)?;
+        Ok(expired.iter().map(ToString::to_string).collect())
     }
 }
 

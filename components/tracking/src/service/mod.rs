@@ -19,8 +19,8 @@ use crate::sql::{self, Track};
 /// Points of one batch.
 pub const BATCH_MAX: usize = 1_000;
 
-/// Tracks erased at once, so that writers do not wait long.
-pub const PURGE_MAX: u32 = 100;
+/// Tracks told at once, so that writers do not wait long for their erasure.
+pub const EXPIRED_MAX: u32 = 100;
 
 /// Points of one ride, sent together.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,15 +164,11 @@ pub fn erase(sql: &impl Sql, ride: RideId) -> Result<bool, Refusal> {
     transaction(sql, |sql| Ok(sql::erase(sql, ride)?))
 }
 
-/// Erases the tracks that were touched last longer ago than `age`, at most [`PURGE_MAX`] at once; how many.
+/// The rides whose tracks were touched last longer ago than `age`, the oldest first, at most [`EXPIRED_MAX`].
 ///
 /// # Errors
 /// When the database fails.
-pub fn purge(sql: &impl Sql, now: UtcMillis, age: Millis) -> Result<usize, Refusal> {
+pub fn expired(sql: &impl Sql, now: UtcMillis, age: Millis) -> Result<Vec<RideId>, Refusal> {
     let before = now.plus(Millis::new(-age.get()));
-    let old = sql::older_than(sql, before, PURGE_MAX)?;
-    if !old.is_empty() {
-        transaction(sql, |sql| old.iter().try_for_each(|ride| sql::erase(sql, *ride).map(drop)))?;
-    }
-    Ok(old.len())
+    Ok(sql::older_than(sql, before, EXPIRED_MAX)?)
 }

@@ -3,7 +3,7 @@
 use petwalker_kernel::{Millis, Moment, RideId, SeededEntropy, UtcMillis};
 use petwalker_store::NativeDatabase;
 
-use super::{Batch, Receipt, Refusal, erase, ingest, points_after, purge, route};
+use super::{Batch, Receipt, Refusal, erase, expired, ingest, points_after, route};
 use crate::domain::TrackPoint;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
@@ -109,8 +109,9 @@ fn a_track_is_erased_when_asked_or_old() {
         .expect("stored");
     let left = |ride| points_after(&sql, ride, 0).expect("read").len();
     let later = NOW.plus(Millis::from_mins(90));
-    assert_eq!(purge(&sql, later, Millis::from_mins(100)).expect("purged"), 0);
-    assert_eq!(purge(&sql, later, Millis::from_mins(60)).expect("purged"), 1);
+    assert_eq!(expired(&sql, later, Millis::from_mins(100)).expect("read"), []);
+    assert_eq!(expired(&sql, later, Millis::from_mins(60)).expect("read"), [ride]);
+    assert!(erase(&sql, ride).expect("erased"));
     assert_eq!((left(ride), left(other)), (0, 300));
     assert!(erase(&sql, other).expect("erased") && !erase(&sql, other).expect("asked"));
     assert_eq!(left(other), 0);

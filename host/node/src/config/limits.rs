@@ -22,6 +22,10 @@ pub struct LimitSettings {
     pub requests_per_instance: usize,
     /// Bytes of a request's body, KiB.
     pub body_kib: usize,
+    /// Paths that take larger bodies, written as routes of `spin.toml`.
+    pub upload_paths: Vec<String>,
+    /// Bytes of a body there, KiB.
+    pub upload_kib: usize,
     /// Time for one SQL statement, milliseconds, 10 to 600000.
     pub statement_timeout_ms: u64,
 }
@@ -35,6 +39,8 @@ impl Default for LimitSettings {
             concurrent_requests: 256,
             requests_per_instance: 16,
             body_kib: 1024,
+            upload_paths: vec!["/v1/rides/:id/marks/:mark/photo".to_owned()],
+            upload_kib: 8192,
             statement_timeout_ms: 5_000,
         }
     }
@@ -47,7 +53,19 @@ impl LimitSettings {
         within("limits.statement_timeout_ms", self.statement_timeout_ms, 10, 600_000)?;
         within("limits.concurrent_requests", self.concurrent_requests as u64, 1, 10_000)?;
         within("limits.requests_per_instance", self.requests_per_instance as u64, 1, 1_000)?;
-        within("limits.body_kib", self.body_kib as u64, 1, 1 << 20)
+        within("limits.body_kib", self.body_kib as u64, 1, 1 << 20)?;
+        within("limits.upload_kib", self.upload_kib as u64, 1, 1 << 20)?;
+        super::patterns(&self.upload_paths).map(drop).map_err(|message| ("limits.upload_paths", message))
+    }
+
+    /// As the public listener takes them.
+    pub(crate) fn public(&self) -> edge_delivery::PublicLimits {
+        edge_delivery::PublicLimits {
+            body_bytes_max: self.body_kib << 10,
+            // Checked when the file was read.
+            upload_paths: super::patterns(&self.upload_paths).unwrap_or_default(),
+            upload_bytes_max: self.upload_kib << 10,
+        }
     }
 
     /// As the runtime takes them.

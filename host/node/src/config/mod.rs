@@ -5,11 +5,13 @@ mod internal;
 mod limits;
 mod listen;
 mod log;
+mod objects;
 mod sockets;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
 pub use databases::{Database, Databases};
@@ -17,6 +19,7 @@ pub use internal::Internal;
 pub use limits::LimitSettings;
 pub use listen::{Listen, Tls};
 pub use log::{Log, LogFormat};
+pub use objects::Objects;
 pub use sockets::SocketSettings;
 
 /// Everything a node is told.
@@ -39,6 +42,8 @@ pub struct Config {
     pub internal: Internal,
     /// `[sockets]`.
     pub sockets: SocketSettings,
+    /// `[objects]`.
+    pub objects: Objects,
     /// `[variables]`: values of the application's variables.
     pub variables: BTreeMap<String, String>,
 }
@@ -137,8 +142,14 @@ impl Config {
         }
         self.limits.check()?;
         self.sockets.check()?;
+        self.objects.check()?;
         self.internal.check()
     }
+}
+
+/// The patterns that routes are written as.
+fn patterns(routes: &[String]) -> Result<Vec<Pattern>, String> {
+    routes.iter().map(|route| Pattern::parse(route)).collect()
 }
 
 /// That a value is in its range.

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use edge_delivery::SocketOptions;
-use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
-use super::within;
+use super::{patterns, within};
 
 /// `[sockets]`: which paths take WebSockets, and the internal paths they turn into.
 #[derive(Clone, Debug, Deserialize)]
@@ -98,8 +97,4 @@ impl SocketSettings {
             },
         })
     }
-}
-
-fn patterns(routes: &[String]) -> Result<Vec<Pattern>, String> {
-    routes.iter().map(|route| Pattern::parse(route)).collect()
 }

@@ -99,21 +99,13 @@ impl Checker<'_> {
     fn components(&self, file: &File) -> Result<(), ManifestError> {
         for component in file.component.values() {
             for template in component.variables.values() {
-                let names = match variables::Template::parse(template.get_ref()) {
-                    Ok(parsed) => parsed.names().map(str::to_owned).collect::<Vec<_>>(),
-                    Err(why) => return self.refuse(template.span(), why),
-                };
-                if let Some(missing) =
-                    names.iter().find(|n| !file.variables.keys().any(|k| k.get_ref() == *n))
-                {
-                    return self.refuse(
-                        template.span(),
-                        format!("the template uses '{missing}', which [variables] does not define"),
-                    );
-                }
+                self.defined(file, template)?;
             }
             for host in &component.allowed_outbound_hosts {
-                if let Err(why) = outbound::HostPattern::parse(host.get_ref()) {
+                self.defined(file, host)?;
+                // What a template comes to is known when the application starts.
+                let template = host.get_ref().contains("{{");
+                if let Some(why) = outbound::HostPattern::parse(host.get_ref()).err().filter(|_| !template) {
                     return self.refuse(host.span(), why);
                 }
             }
@@ -122,6 +114,21 @@ impl Checker<'_> {
             }
         }
         Ok(())
+    }
+
+    /// That a template can be read, and uses variables that there are.
+    fn defined(&self, file: &File, template: &toml::Spanned<String>) -> Result<(), ManifestError> {
+        let names = match variables::Template::parse(template.get_ref()) {
+            Ok(parsed) => parsed.names().map(str::to_owned).collect::<Vec<_>>(),
+            Err(why) => return self.refuse(template.span(), why),
+        };
+        match names.iter().find(|n| !file.variables.keys().any(|k| k.get_ref() == *n)) {
+            Some(missing) => self.refuse(
+                template.span(),
+                format!("the template uses '{missing}', which [variables] does not define"),
+            ),
+            None => Ok(()),
+        }
     }
 
     fn dependency(

@@ -215,7 +215,7 @@ impl Mutation {
 
     /// Takes a mark off the route of a walk under way.
     async fn remove_mark(&self, ctx: &Context<'_>, ride_id: String, id: String) -> Result<bool> {
-        ops::marks::remove(&call(ctx, None)?.caller, &ride_id, &id).map_err(refused)?;
+        local(ops::marks::remove(&call(ctx, None)?.caller, &ride_id, &id)).await.map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
         Ok(true)
     }
@@ -227,7 +227,7 @@ impl Mutation {
 
     /// Erases the route of a ride that is over.
     async fn erase_route(&self, ctx: &Context<'_>, ride_id: String) -> Result<bool> {
-        ops::tracks::erase(&call(ctx, None)?.caller, &ride_id).map_err(refused)?;
+        local(ops::tracks::erase(&call(ctx, None)?.caller, &ride_id)).await.map_err(refused)?;
         Ok(true)
     }
 

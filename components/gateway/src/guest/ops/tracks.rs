@@ -85,7 +85,7 @@ pub fn polylines(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<Polylin
 }
 
 /// Erases the route of a ride that is over, for its tutor or an operator.
-pub fn erase(caller: &Caller, id: &str) -> Outcome<()> {
+pub async fn erase(caller: &Caller, id: &str) -> Outcome<()> {
     let ride = rides::get(caller, id)?;
     if caller.role == CallerRole::Walker {
         return Err(Problem::new("forbidden", "the tutor or an operator erases a route"));
@@ -93,6 +93,5 @@ pub fn erase(caller: &Caller, id: &str) -> Outcome<()> {
     if !live::is_over(ride.state) {
         return Err(Problem::new("illegal-transition", "a route is erased once its ride is over"));
     }
-    routes::erase(id)?;
-    Ok(())
+    super::marks::erase_all(id).await
 }

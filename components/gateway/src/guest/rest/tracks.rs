@@ -11,7 +11,7 @@ use crate::guest::api::{ApproachBody, Fences, FencesBody, PointsBody, Polylines,
 use crate::guest::bindings::petwalker::tracking::routes::{Approach, RouteSummary};
 use crate::guest::extract::{Auth, Call, Query};
 use crate::guest::problem::Problem;
-use crate::guest::{CHANGED, ops};
+use crate::guest::{CHANGED, local, ops};
 
 /// Stores points of a walk, as JSON or MessagePack. Points that were sent before are passed over.
 #[utoipa::path(post, path = "/v1/rides/{id}/points", tag = "tracking", security(("bearer" = [])),
@@ -109,5 +109,5 @@ pub async fn polylines(
     params(("id" = String, Path, description = "The ride")),
     responses((status = 204), Problems))]
 pub async fn erase(Auth(caller): Auth, Path(id): Path<String>) -> Result<NoContent, Problem> {
-    ops::tracks::erase(&caller, &id).map(|()| NoContent)
+    local(ops::tracks::erase(&caller, &id)).await.map(|()| NoContent)
 }

@@ -1,0 +1,154 @@
+//! Photos of a walk: stored without what they tell, told by their content, gone with the route.
+
+use petwalker_tests::{Answer, TestNode, config};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::live::Walk;
+use crate::rides::act;
+
+const JPEG: &[u8] = include_bytes!("../data/photos/photo.jpg");
+const WEBP: &[u8] = include_bytes!("../data/photos/photo.webp");
+
+fn holds(bytes: &[u8], words: &str) -> bool {
+    bytes.windows(words.len()).any(|part| part == words.as_bytes())
+}
+
+async fn put(who: &petwalker_tests::Client, path: &str, kind: &str, bytes: &[u8]) -> Answer {
+    who.raw(Method::PUT, path, &[("content-type", kind)], bytes.to_vec()).await
+}
+
+/// Goes through a photo's life; `kept` counts what the store holds.
+async fn a_photos_life(node: &TestNode, kept: impl Fn() -> usize) {
+    let (lat, lon) = (-23.36, -46.36);
+    let walk = Walk::begin_on(&node.client(), lat, lon).await;
+    let mark = |id: u32| walk.path(&format!("/marks/0197b9a1-7c00-7000-8000-{id:012}"));
+    let photo = |id: u32| format!("{}/photo", mark(id));
+    for (id, kind, north) in [(1, "photo", 0.01), (2, "photo", 0.0), (3, "pee", 0.01)] {
+        let body =
+            json!({ "kind": kind, "at": 1_780_000_000_000_i64, "place": { "lat": lat + north, "lon": lon } });
+        walk.walker.put(&mark(id), &body).await.ok();
+    }
+    walk.tutor.get(&photo(1)).await.refused(404, "not-found");
+    // The content decides, not what it is called.
+    for (id, bytes) in [(1, JPEG), (1, JPEG), (2, WEBP)] {
+        assert_eq!(put(&walk.walker, &photo(id), "application/octet-stream", bytes).await.status, 204);
+    }
+    assert_eq!(kept(), 2);
+    put(&walk.walker, &photo(3), "image/jpeg", JPEG).await.refused(404, "not-found");
+    put(&walk.walker, &photo(9), "image/jpeg", JPEG).await.refused(404, "not-found");
+    put(&walk.tutor, &photo(1), "image/jpeg", JPEG).await.refused(403, "forbidden");
+    put(&walk.walker, &photo(1), "image/jpeg", b"<svg/>").await.refused(415, "unsupported-media-type");
+    put(&walk.walker, &photo(1), "image/jpeg", &JPEG[..300]).await.refused(422, "invalid");
+    // A camera's remarks may be longer than any other request may be.
+    let remarks = [&[0xff, 0xfe, 0xff, 0xff][..], &[b'x'; 0xfffd]].concat().repeat(40);
+    let long = [&JPEG[..2], &remarks, &JPEG[2..]].concat();
+    assert!(long.len() > 2 << 20);
+    assert_eq!(put(&walk.walker, &photo(1), "image/jpeg", &long).await.status, 204);
+    for (id, kind, sent) in [(1, "image/jpeg", JPEG), (2, "image/webp", WEBP)] {
+        let seen = walk.tutor.bytes(&photo(id)).await;
+        assert_eq!((seen.status, seen.headers["content-type"].to_str().expect("text")), (200, kind));
+        assert_eq!(seen.headers["x-content-type-options"], "nosniff");
+        assert!(holds(sent, "of Ana") && !holds(&seen.bytes, "of Ana"), "where it was taken was told");
+        assert!(seen.bytes.len() > sent.len() / 4);
+    }
+    walk.tutor.join("tutor").await.get(&photo(1)).await.refused(404, "not-found");
+    act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
+    put(&walk.walker, &photo(1), "image/jpeg", JPEG).await.refused(409, "not-active");
+    walk.walker.get(&photo(2)).await.refused(404, "not-found");
+    assert_eq!(walk.walker.bytes(&photo(1)).await.status, 200, "away from the home the walker sees it still");
+    assert_eq!(walk.tutor.delete(&walk.path("/route")).await.status, 204);
+    walk.tutor.get(&photo(1)).await.refused(404, "not-found");
+    assert_eq!(kept(), 0, "the photos went with the route");
+}
+
+fn files(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { files(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_are_kept_in_a_folder_where_nothing_else_is_set() {
+    let node = TestNode::start(config).await;
+    let folder = node.folder.path().join("objects");
+    a_photos_life(&node, || files(&folder)).await;
+    node.stop().await;
+}
+
+/// An S3-compatible store of others' making, which checks signatures, on a free port.
+async fn foreign_store(root: &std::path::Path) -> std::net::SocketAddr {
+    std::fs::create_dir(root.join("bucket")).expect("a bucket");
+    let files = s3s_fs::FileSystem::new(root).expect("a store");
+    let mut builder = s3s::service::S3ServiceBuilder::new(files);
+    builder.set_auth(s3s::auth::SimpleAuth::from_single("walker", "correct horse"));
+    let service = builder.build();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let io = hyper_util::rt::TokioIo::new(socket);
+                // How a connection ends is its client's concern.
+                drop(hyper::server::conn::http1::Builder::new().serve_connection(io, service).await);
+            });
+        }
+    });
+    address
+}
+
+/// A node whose photos go to a foreign store.
+async fn with_store(address: std::net::SocketAddr, secret_key: &str) -> TestNode {
+    TestNode::start(|data| {
+        let mut config = config(data);
+        let variables = [
+            ("media_endpoint", format!("http://{address}")),
+            ("media_bucket", "bucket".to_owned()),
+            ("media_region", "sa-east-1".to_owned()),
+            ("media_access_key", "walker".to_owned()),
+            ("media_secret_key", secret_key.to_owned()),
+        ];
+        config.variables.extend(variables.map(|(name, value)| (name.to_owned(), value)));
+        config
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photos_are_kept_in_an_s3_compatible_store_where_one_is_set() {
+    let root = tempfile::tempdir().expect("a folder");
+    let address = foreign_store(root.path()).await;
+    let node = with_store(address, "correct horse").await;
+    a_photos_life(&node, || files(&root.path().join("bucket"))).await;
+    assert_eq!(files(&node.folder.path().join("objects")), 0);
+    node.stop().await;
+    let node = with_store(address, "wrong horse").await;
+    let walk = Walk::begin_on(&node.client(), -23.38, -46.38).await;
+    let path = walk.path("/marks/0197b9a1-7c00-7000-8000-000000000001");
+    let body =
+        json!({ "kind": "photo", "at": 1_780_000_000_000_i64, "place": { "lat": -23.38, "lon": -46.38 } });
+    walk.walker.put(&path, &body).await.ok();
+    put(&walk.walker, &format!("{path}/photo"), "image/jpeg", JPEG).await.refused(503, "unavailable");
+    assert_eq!(files(&root.path().join("bucket")), 0, "a wrong signature stores nothing");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_refuses_photos_and_nothing_else() {
+    let node = TestNode::start(|data| {
+        let mut config = config(data);
+        config.variables.insert("media_endpoint".to_owned(), "http://127.0.0.1:9".to_owned());
+        config
+    })
+    .await;
+    let walk = Walk::begin_on(&node.client(), -23.37, -46.37).await;
+    let path = walk.path("/marks/0197b9a1-7c00-7000-8000-000000000001");
+    let body =
+        json!({ "kind": "photo", "at": 1_780_000_000_000_i64, "place": { "lat": -23.37, "lon": -46.37 } });
+    walk.walker.put(&path, &body).await.ok();
+    let refused = put(&walk.walker, &format!("{path}/photo"), "image/jpeg", JPEG).await;
+    refused.refused(503, "unavailable");
+    assert!(!refused.text.contains("127.0.0.1"), "{}", refused.text);
+    assert_eq!(walk.tutor.get(&walk.path("/marks")).await.ok()["marks"][0]["kind"], "photo");
+    node.stop().await;
+}
