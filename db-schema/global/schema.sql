@@ -211,3 +211,21 @@ CREATE TABLE orders (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orders_reserved ON orders (expires_at_ms) WHERE state = 'reserved';
+
+-- How many transactions wrote this database. A replica shows by it which of them it has.
+CREATE TABLE write_sequence (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seq INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO write_sequence (one, seq) VALUES (1, 0);
+
+-- Who may write each region. A row is written by compare-and-swap only; nobody's clock stands in it.
+CREATE TABLE leases (
+    region TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    epoch INTEGER NOT NULL CHECK (epoch > 0),
+    renewal INTEGER NOT NULL,
+    released INTEGER NOT NULL CHECK (released IN (0, 1)),
+    heir TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

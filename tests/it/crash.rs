@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use edge_node::Node;
-use petwalker_tests::{Client, TestNode, config};
+use petwalker_tests::{Client, Socket, TestNode, config};
 use serde_json::{Value, json};
 
 use crate::live::Walk;
@@ -182,9 +182,7 @@ async fn a_node_told_to_stop_leaves_quietly() {
 }
 
 /// Sends points over a socket, one frame after the other, until the node is gone: the highest number acknowledged.
-async fn send_points(walker: Client, path: String, acknowledged: Arc<AtomicUsize>) -> u64 {
-    let mut socket = walker.socket(&path, "petwalker.v1.msgpack").await.expect("opened");
-    socket.next().await;
+async fn send_points(mut socket: Socket, acknowledged: Arc<AtomicUsize>) -> u64 {
     let mut last = 0;
     for frame in 0.. {
         let points: Vec<_> = (frame * 3 + 1..=frame * 3 + 3)
@@ -212,8 +210,11 @@ async fn points_that_were_acknowledged_survive_a_kill() {
         let (lat, lon) = (-23.5, -46.6 + f64::from(index) * 0.5);
         let Walk { walker, ride, .. } = Walk::begin_on(&Client::of(&url), lat, lon).await;
         let path = format!("/v1/rides/{}", ride["id"].as_str().expect("an id"));
-        let sending = send_points(walker.clone(), format!("{path}/track"), acknowledged.clone());
-        walks.push((walker, path, tokio::spawn(sending)));
+        // Open before the first is counted: the node may be gone soon after.
+        let track = format!("{path}/track");
+        let mut socket = walker.socket(&track, "petwalker.v1.msgpack").await.expect("opened");
+        socket.next().await;
+        walks.push((walker, path, tokio::spawn(send_points(socket, acknowledged.clone()))));
     }
     kill_after(&mut child, &acknowledged, 300).await;
 

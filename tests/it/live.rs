@@ -316,6 +316,14 @@ async fn an_answer_waits_for_news() {
     let nothing = walk.tutor.get(&walk.path("/live?since=3&wait=1s")).await.ok();
     assert_eq!((&nothing["cursor"], &nothing["points"]), (&json!(3), &json!([])), "{nothing}");
     assert!(begun.elapsed().as_millis() >= 900, "{:?}", begun.elapsed());
+    // A state that changed between two questions is told at once; the test would not wait for the 25 seconds.
+    let path = walk.path("/live?since=3&state=paused&wait=25s");
+    let changed = walk.tutor.get(&path);
+    let changed =
+        tokio::time::timeout(std::time::Duration::from_secs(10), changed).await.expect("told at once").ok();
+    assert_eq!((&changed["state"], &changed["cursor"]), (&json!("started"), &json!(3)));
+    let nothing = walk.tutor.get(&walk.path("/live?since=3&state=started&wait=1s")).await.ok();
+    assert_eq!(nothing["points"], json!([]));
     walk.tutor.get(&walk.path("/live?since=3&wait=1h")).await.refused(422, "invalid");
     walk.tutor.join("tutor").await.get(&walk.path("/live")).await.refused(404, "not-found");
 }

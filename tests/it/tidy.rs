@@ -82,7 +82,9 @@ fn layers_and_domains_know_only_what_is_under_them() {
         let mut files = Vec::new();
         sources(&root().join(folder).join("src"), &mut files);
         for path in files {
-            let text = std::fs::read_to_string(&path).expect("text").to_lowercase();
+            // The journal is the envelope of any event: it knows no pets either.
+            let text =
+                std::fs::read_to_string(&path).expect("text").to_lowercase().replace("petwalker_journal", "");
             for word in forbidden.iter().chain(&["walker", "tutor", "ride_id", "ride.", "rides", "invoice"]) {
                 assert!(!text.contains(word), "{} names '{word}'", shown(&path));
             }

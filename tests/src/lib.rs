@@ -1,6 +1,7 @@
 //! A node for tests: real components, real databases in a folder of its own, real sockets.
 
 mod socket;
+mod sqld;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 pub use socket::Socket;
+pub use sqld::Sqld;
 
 /// The workspace's folder.
 #[must_use]
@@ -74,7 +76,7 @@ pub fn misbehave_config(data: &Path) -> Config {
     config.limits.memory_mib = 32;
     config.limits.request_timeout_ms = 500;
     config.databases.0.clear();
-    let main = Database { file: "main.db".into(), migrations: "schema".into() };
+    let main = Database { file: "main.db".into(), migrations: "schema".into(), primary: None };
     config.databases.0.insert("main".to_owned(), main);
     config
 }

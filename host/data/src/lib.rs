@@ -5,12 +5,15 @@
 //! the schema that the node's software expects, or say exactly why they cannot.
 
 mod key_value;
+pub mod lease;
 mod local;
 pub mod migrate;
+mod replicated;
 mod statement;
 mod storage;
 mod watchdog;
 
 pub use key_value::LocalKeyValue;
 pub use local::{CommitWatch, LocalDatabase, OpenError, PoolOptions};
+pub use replicated::{ReplicaError, ReplicaOptions, ReplicaStatus, ReplicatedDatabase};
 pub use storage::LocalStorage;

@@ -11,7 +11,8 @@ use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
 use libsql::{AuthAction, Authorization, Connection};
 use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 
-use self::connection::{Lent, LocalConnection, Pooled, to_error};
+use self::connection::{Lent, LocalConnection, Pooled};
+pub(crate) use self::connection::{collect_rows, to_error, to_libsql};
 use crate::watchdog::Watchdog;
 
 /// Limits of a pool.
@@ -128,6 +129,12 @@ impl LocalDatabase {
     #[must_use]
     pub fn commits(&self) -> CommitWatch {
         self.0.commits.subscribe()
+    }
+
+    /// Says that the file was written by other means: connections read it anew.
+    pub(crate) fn changed_elsewhere(&self) {
+        self.0.idle().retain_mut(|pooled| pooled.end_snapshot().is_ok());
+        self.0.commits.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// A connection of the pool, once one is free.

@@ -140,6 +140,36 @@ pub async fn run(connection: &Connection, migrations: &[Migration]) -> Result<Ve
     Ok(names)
 }
 
+/// Runs the migrations on a server that other nodes may be migrating at the same time: what another was faster with is
+/// done. Counts as a write, in the table `write_sequence` that such a server's migrations make.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_shared(
+    connection: &Connection,
+    migrations: &[Migration],
+) -> Result<Vec<String>, MigrateError> {
+    let mut done = applied(connection, migrations).await?;
+    loop {
+        match run(connection, migrations).await {
+            Err(error @ MigrateError::Failed { .. }) => {
+                let now = applied(connection, migrations).await?;
+                if now <= done {
+                    return Err(error);
+                }
+                done = now;
+            }
+            Ok(ran) if !ran.is_empty() => {
+                // Replicas look at this number alone to see that there is something new.
+                let count = "UPDATE write_sequence SET seq = seq + 1 WHERE one = 1";
+                connection.execute(count, ()).await.map_err(MigrateError::Record)?;
+                return Ok(ran);
+            }
+            other => return other,
+        }
+    }
+}
+
 /// Checks that the database has every migration, without changing it.
 ///
 /// # Errors
@@ -177,7 +207,10 @@ fn newest(migrations: &[Migration]) -> i64 {
 
 async fn apply(connection: &Connection, migration: &Migration) -> Result<(), libsql::Error> {
     let transaction = connection.transaction().await?;
-    transaction.execute_batch(&migration.sql).await?;
+    // One by one: the client for servers writes a batch anew before it sends it, and loses a comma between table options.
+    for statement in statements(&migration.sql) {
+        transaction.execute(statement, ()).await?;
+    }
     transaction
         .execute(
             "INSERT INTO schema_migrations (version, name, digest) VALUES (?1, ?2, ?3)",
@@ -185,6 +218,55 @@ async fn apply(connection: &Connection, migration: &Migration) -> Result<(), lib
         )
         .await?;
     transaction.commit().await
+}
+
+/// The statements of a migration: split at semicolons that are not in a text, a comment or a trigger's body.
+fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        let end = end_of_statement(rest);
+        let (statement, after) = rest.split_at(end);
+        rest = after;
+        (!statement.is_empty()).then_some(statement)
+    })
+    .map(str::trim)
+    .filter(|statement| !is_blank(statement))
+}
+
+/// Where the first statement ends, its semicolon included.
+fn end_of_statement(sql: &str) -> usize {
+    let mut words: Vec<String> = Vec::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        let at = sql.len() - rest.len();
+        let skip = match first {
+            '-' if rest.starts_with("--") => rest.find('\n').map_or(rest.len(), |end| end + 1),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '\'' | '"' => rest[1..].find(first).map_or(rest.len(), |end| end + 2),
+            ';' => {
+                let trigger = words.first().is_some_and(|w| w == "CREATE")
+                    && words.iter().take(3).any(|w| w == "TRIGGER");
+                if !trigger || words.last().is_some_and(|w| w == "END") {
+                    return at + 1;
+                }
+                1
+            }
+            c if c.is_ascii_alphabetic() => {
+                let length =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+                words.push(rest[..length].to_ascii_uppercase());
+                length
+            }
+            c => c.len_utf8(),
+        };
+        rest = &rest[skip..];
+    }
+    sql.len()
+}
+
+/// Whether nothing but comments and semicolons is left.
+fn is_blank(statement: &str) -> bool {
+    statement.lines().all(|line| matches!(line.trim(), "" | ";") || line.trim_start().starts_with("--"))
 }
 
 fn digest_of(migration: &Migration) -> String {
@@ -203,7 +285,7 @@ async fn strings(connection: &Connection, sql: &str) -> Result<Vec<(String, Stri
 
 #[cfg(test)]
 mod tests {
-    use super::{MigrateError, Migration, check, read_folder, run};
+    use super::{MigrateError, Migration, check, read_folder, run, statements};
     use libsql::Connection;
 
     fn migration(version: i64, sql: &str) -> Migration {
@@ -225,6 +307,18 @@ mod tests {
         assert!(run(&connection, &all).await.expect("ran").is_empty());
         check(&connection, &all).await.expect("complete");
         assert!(matches!(run(&connection, &all[..1]).await, Err(MigrateError::Newer { found: 2, known: 1 })));
+    }
+
+    #[test]
+    fn statements_are_split_where_they_end() {
+        let sql = "-- a; b\nCREATE TABLE a (x TEXT DEFAULT ';'); /* ; */ CREATE INDEX i ON a (x);\n\
+                   CREATE TRIGGER t BEFORE UPDATE ON a BEGIN SELECT raise(ABORT, 'no; never'); SELECT 1; END;\n\
+                   INSERT INTO a VALUES ('it''s; é'); -- the end;\n";
+        let found: Vec<&str> = statements(sql).collect();
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert!(found[0].ends_with("DEFAULT ';');") && found[1].ends_with("ON a (x);"));
+        assert!(found[2].ends_with("SELECT 1; END;") && found[3].ends_with("é');"));
+        assert_eq!(statements("").chain(statements(" ;\n-- x")).count(), 0);
     }
 
     #[tokio::test]

@@ -7,11 +7,13 @@ use edge_runtime::storage::{KeyValueStore, SqlDatabase, Storage};
 
 use crate::key_value::LocalKeyValue;
 use crate::local::LocalDatabase;
+use crate::replicated::ReplicatedDatabase;
 
-/// Local files under labels.
+/// Databases and stores under labels.
 #[derive(Default)]
 pub struct LocalStorage {
     databases: BTreeMap<String, LocalDatabase>,
+    replicated: BTreeMap<String, ReplicatedDatabase>,
     stores: BTreeMap<String, LocalKeyValue>,
 }
 
@@ -19,6 +21,11 @@ impl LocalStorage {
     /// Adds a database under its label.
     pub fn add_database(&mut self, label: impl Into<String>, database: LocalDatabase) {
         self.databases.insert(label.into(), database);
+    }
+
+    /// Adds a database whose primary is elsewhere.
+    pub fn add_replicated(&mut self, label: impl Into<String>, database: ReplicatedDatabase) {
+        self.replicated.insert(label.into(), database);
     }
 
     /// Adds a key-value store under its label.
@@ -31,11 +38,17 @@ impl LocalStorage {
     pub fn local(&self, label: &str) -> Option<&LocalDatabase> {
         self.databases.get(label)
     }
+
+    /// The databases whose primary is elsewhere, by label.
+    pub fn replicated(&self) -> impl Iterator<Item = (&str, &ReplicatedDatabase)> {
+        self.replicated.iter().map(|(label, database)| (label.as_str(), database))
+    }
 }
 
 impl Storage for LocalStorage {
     fn database(&self, label: &str) -> Option<Arc<dyn SqlDatabase>> {
-        self.databases.get(label).map(|d| Arc::new(d.clone()) as Arc<dyn SqlDatabase>)
+        let replicated = self.replicated.get(label).map(|d| Arc::new(d.clone()) as Arc<dyn SqlDatabase>);
+        replicated.or_else(|| self.databases.get(label).map(|d| Arc::new(d.clone()) as Arc<dyn SqlDatabase>))
     }
 
     fn key_value(&self, label: &str) -> Option<Arc<dyn KeyValueStore>> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use edge_data::ReplicatedDatabase;
 use edge_runtime::{App, Body, full_body};
 use edge_streams::RelayStatus;
 use http::{Request, Response, StatusCode, header};
@@ -13,21 +14,23 @@ use crate::problem::problem;
 /// The service behind the admin listener.
 pub struct Admin {
     app: Arc<App>,
-    relay: Option<RelayStatus>,
+    relays: Vec<(&'static str, RelayStatus)>,
+    replicated: Vec<(String, ReplicatedDatabase)>,
     metrics: PrometheusHandle,
     ready: Arc<AtomicBool>,
 }
 
 impl Admin {
-    /// Reports on `app` and `relay`; ready while `ready` is true.
+    /// Reports on `app`, on the relays by what they deliver to, and on the replicas by their label; ready while `ready` is true.
     #[must_use]
     pub fn new(
         app: Arc<App>,
-        relay: Option<RelayStatus>,
+        relays: Vec<(&'static str, RelayStatus)>,
+        replicated: Vec<(String, ReplicatedDatabase)>,
         metrics: PrometheusHandle,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Self { app, relay, metrics, ready }
+        Self { app, relays, replicated, metrics, ready }
     }
 
     /// Answers one request.
@@ -56,9 +59,21 @@ impl Admin {
                 .set(component.permits_free as f64);
             metrics::gauge!("component_instance_failures", "component" => id).set(component.traps as f64);
         }
-        if let Some(relay) = &self.relay {
-            metrics::gauge!("stream_delivered_seq").set(relay.delivered() as f64);
-            metrics::gauge!("stream_delivery_failures").set(relay.failures() as f64);
+        for (label, database) in &self.replicated {
+            let status = database.status();
+            let gauge = |name: &'static str| metrics::gauge!(name, "database" => label.clone());
+            gauge("replica_writes_seen").set(status.seen as f64);
+            gauge("replica_writes_wanted").set(status.wanted as f64);
+            gauge("replica_failing").set(f64::from(u8::from(status.failing)));
+            gauge("replica_held").set(f64::from(u8::from(status.held)));
+            gauge("replica_failures").set(status.failures as f64);
+            gauge("replica_rebuilt").set(status.rebuilt as f64);
+        }
+        for (to, relay) in &self.relays {
+            metrics::gauge!("stream_delivered_seq", "to" => *to).set(relay.delivered() as f64);
+            metrics::gauge!("stream_delivery_failures", "to" => *to).set(relay.failures() as f64);
+            metrics::gauge!("stream_delivery_failing", "to" => *to)
+                .set(f64::from(u8::from(relay.is_failing())));
         }
     }
 }

@@ -5,7 +5,9 @@
 //! without touching a component.
 
 pub mod admin;
+pub mod durability;
 mod first_words;
+pub mod freshness;
 pub mod internal;
 pub mod objects;
 mod problem;
@@ -14,8 +16,10 @@ pub mod server;
 pub mod sockets;
 pub mod tls;
 
+pub use durability::{Durability, DurabilityOptions, StreamProgress};
+pub use freshness::Freshness;
 pub use internal::Internal;
 pub use objects::ObjectFolder;
-pub use public::{Public, PublicLimits};
+pub use public::{Public, PublicLimits, PublicOptions};
 pub use server::{ListenError, Listener};
 pub use sockets::{Hub, SocketOptions, Sockets};

@@ -11,11 +11,15 @@ use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
+use crate::durability::Durability;
+use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
 use crate::sockets::Sockets;
 
 /// The header by which a component says what a request changed, for those who watch it.
 const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
+/// The header by which a component says that a request on a path of commands changed nothing.
+const READ_HEADER: http::HeaderName = http::HeaderName::from_static("edge-read");
 
 /// Limits on what a client may send.
 #[derive(Clone, Debug)]
@@ -38,15 +42,26 @@ impl PublicLimits {
     }
 }
 
+/// What the public listener is told.
+#[derive(Clone, Debug)]
+pub struct PublicOptions {
+    /// Limits on what a client may send.
+    pub limits: PublicLimits,
+    /// Paths that only the host itself may call.
+    pub internal_prefix: String,
+    /// A header that only the host itself may set.
+    pub internal_header: http::HeaderName,
+    /// Whether clients come by TLS.
+    pub tls: bool,
+}
+
 /// The service behind the public listener.
 pub struct Public {
     app: Arc<App>,
-    limits: PublicLimits,
-    /// Paths that only the host itself may call.
-    internal_prefix: String,
-    /// A header that only the host itself may set.
-    internal_header: http::HeaderName,
+    options: PublicOptions,
     sockets: Option<Arc<Sockets>>,
+    durability: Arc<Durability>,
+    freshness: Freshness,
     scheme: Scheme,
     figures: Figures,
 }
@@ -73,18 +88,17 @@ impl Figures {
 }
 
 impl Public {
-    /// Serves `app`, keeping `internal_prefix` and `internal_header` to the host.
+    /// Serves `app`.
     #[must_use]
     pub fn new(
         app: Arc<App>,
-        limits: PublicLimits,
-        internal_prefix: String,
-        internal_header: http::HeaderName,
+        options: PublicOptions,
         sockets: Option<Arc<Sockets>>,
-        tls: bool,
+        durability: Arc<Durability>,
+        freshness: Freshness,
     ) -> Self {
-        let scheme = if tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, limits, internal_prefix, internal_header, sockets, scheme, figures: Figures::new() }
+        let scheme = if options.tls { Scheme::HTTPS } else { Scheme::HTTP };
+        Self { app, options, sockets, durability, freshness, scheme, figures: Figures::new() }
     }
 
     /// Answers one request, and logs it.
@@ -108,11 +122,11 @@ impl Public {
 
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let path = request.uri().path();
-        let guarded = decodes_to_prefix(path, &self.internal_prefix);
-        if guarded || request.headers().contains_key(&self.internal_header) {
+        let guarded = decodes_to_prefix(path, &self.options.internal_prefix);
+        if guarded || request.headers().contains_key(&self.options.internal_header) {
             return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
         }
-        let limit = self.limits.body_bytes_max(path);
+        let limit = self.options.limits.body_bytes_max(path);
         if declared_length(&request).is_some_and(|length| length > limit as u64) {
             let detail = format!("a request body may have {limit} bytes");
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
@@ -120,15 +134,27 @@ impl Public {
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
             return sockets.clone().accept(request).await;
         }
-        match self.prepare(request, peer) {
-            Ok(request) => match self.app.call(request).await {
-                Ok(response) => self.note_change(response),
-                Err(error) => {
-                    tracing::error!(error = %error, "no answer from the component");
-                    of_call(&error)
-                }
-            },
-            Err(detail) => problem(StatusCode::BAD_REQUEST, "bad-request", detail),
+        let class = self.durability.class_of(request.method(), path);
+        if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
+            return refusal;
+        }
+        let request = match self.prepare(request, peer) {
+            Ok(request) => request,
+            Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
+        };
+        self.freshness.follow(request.headers()).await;
+        let mut response = match self.app.call(request).await {
+            Ok(response) => self.note_change(response),
+            Err(error) => {
+                tracing::error!(error = %error, "no answer from the component");
+                return of_call(&error);
+            }
+        };
+        self.freshness.tell(response.headers_mut());
+        let read = response.headers_mut().remove(READ_HEADER).is_some();
+        match class {
+            Some(class) if !read => self.durability.settle(class, response).await,
+            _ => response,
         }
     }
 
@@ -144,7 +170,7 @@ impl Public {
 
     /// Makes the URI absolute, notes the client's address, and bounds the body.
     fn prepare(&self, request: Request<Incoming>, peer: SocketAddr) -> Result<Request<Body>, &'static str> {
-        let limit = self.limits.body_bytes_max(request.uri().path());
+        let limit = self.options.limits.body_bytes_max(request.uri().path());
         let (mut parts, body) = request.into_parts();
         let authority = match parts.headers.get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()),

@@ -5,6 +5,7 @@
 pub mod command;
 pub mod components;
 pub mod config;
+mod data;
 pub mod demo;
 mod node;
 mod output;

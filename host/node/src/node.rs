@@ -7,17 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use edge_data::migrate;
-use edge_data::{LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions};
+use edge_data::{LocalStorage, ReplicatedDatabase};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
-use edge_delivery::{Hub, Internal, Listener, ObjectFolder, Public, Sockets};
+use edge_delivery::{
+    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
+    StreamProgress,
+};
 use edge_runtime::{App, AppBuilder, Manifest};
-use edge_streams::{EmbeddedStream, Relay, RelayStatus};
+use edge_streams::{Deliver, EventTable, FluvioTopic, Publish, Relay, RelayStatus};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::data::open_data;
 use crate::secrets;
 
 /// Why a node did not start.
@@ -34,72 +37,6 @@ pub struct Node {
     grace: Duration,
     tasks: Vec<JoinHandle<()>>,
     listeners: Vec<JoinHandle<()>>,
-}
-
-/// A node's databases, open and migrated.
-pub(crate) struct OpenData {
-    pub(crate) storage: LocalStorage,
-    /// Which migrations ran, by label.
-    pub(crate) migrated: Vec<(String, Vec<String>)>,
-}
-
-/// Opens and migrates every database of the node.
-pub(crate) async fn open_data(config: &Config, manifest: &Manifest) -> anyhow::Result<OpenData> {
-    let data = &config.node.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
-    let options = PoolOptions {
-        statement_timeout: Duration::from_millis(config.limits.statement_timeout_ms),
-        ..PoolOptions::default()
-    };
-    let mut opened = OpenData { storage: LocalStorage::default(), migrated: Vec::new() };
-    for (label, settings) in &config.databases.0 {
-        let database = LocalDatabase::open(&data.join(&settings.file), options).await?;
-        let migrations = migrate::read_folder(&manifest.root.join(&settings.migrations))?;
-        let connection = database.connect().await?;
-        let ran = migrate::run(&connection, &migrations)
-            .await
-            .with_context(|| format!("database '{label}' ({})", data.join(&settings.file).display()))?;
-        opened.migrated.push((label.clone(), ran));
-        opened.storage.add_database(label, database);
-    }
-    claim_region(config, &opened.storage).await?;
-    let mut labels: Vec<&String> = manifest.components.values().flat_map(|c| &c.key_value_stores).collect();
-    labels.sort();
-    labels.dedup();
-    if !labels.is_empty() {
-        let file = LocalDatabase::open(&data.join("key-value.db"), options).await?;
-        for label in labels {
-            opened.storage.add_store(label, LocalKeyValue::open(file.clone(), label).await?);
-        }
-    }
-    Ok(opened)
-}
-
-/// Notes in the event database which region it holds. A file of another region is refused.
-async fn claim_region(config: &Config, storage: &LocalStorage) -> anyhow::Result<()> {
-    let label = &config.internal.events_database;
-    if label.is_empty() {
-        return Ok(());
-    }
-    let database = storage.local(label).with_context(|| {
-        format!("internal.events_database names '{label}', which [databases] does not have")
-    })?;
-    let connection = database.connect().await?;
-    connection
-        .execute(
-            "INSERT OR IGNORE INTO region (one, name, epoch) VALUES (1, ?1, 1)",
-            [config.node.region.as_str()],
-        )
-        .await?;
-    let mut rows = connection.query("SELECT name FROM region WHERE one = 1", ()).await?;
-    let name = rows.next().await?.map(|row| row.get::<String>(0)).transpose()?.unwrap_or_default();
-    anyhow::ensure!(
-        name == config.node.region,
-        "the data folder holds region '{name}' and the node file says '{}'",
-        config.node.region
-    );
-    Ok(())
 }
 
 impl Node {
@@ -132,30 +69,25 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         let hub = Arc::new(Hub::default());
         let mut tasks = Vec::new();
-        let mut relay_status = None;
-        if let Some(database) = storage.local(&config.internal.events_database) {
-            let route = EventRoute { internal: internal.clone(), hub: hub.clone() };
-            let relay = Relay::new(EmbeddedStream::open(database).await?, route);
-            relay_status = Some(relay.status());
-            tasks.push(tokio::spawn(relay.run(stopped.clone())));
-        }
+        let events = Events::relay(config, &storage, &internal, &hub, &stopped).await?;
+        let durability = Durability::new(config.durability.options(), events.progress);
+        tasks.extend(events.tasks);
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
             tasks.push(tokio::spawn(tick(internal.clone(), interval, stopped.clone())));
         }
         let sockets = config.sockets.options();
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
-        Self::listen(config, app, sockets, stop, stopped, tasks, relay_status).await
+        let replicated: Vec<_> =
+            storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
+        let parts =
+            Parts { app, sockets, durability, replicated, relays: events.relays, stop, stopped, tasks };
+        Self::listen(config, parts).await
     }
 
     async fn listen(
         config: &Config,
-        app: Arc<App>,
-        sockets: Option<Arc<Sockets>>,
-        stop: watch::Sender<bool>,
-        stopped: watch::Receiver<bool>,
-        tasks: Vec<JoinHandle<()>>,
-        relay: Option<RelayStatus>,
+        Parts { app, sockets, durability, replicated, relays, stop, stopped, tasks }: Parts,
     ) -> Result<Self, StartError> {
         let tls = match &config.tls {
             Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
@@ -163,16 +95,16 @@ impl Node {
         };
         // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
-        let public = Arc::new(Public::new(
-            app.clone(),
-            config.limits.public(),
-            config.internal.prefix.clone(),
-            INTERNAL_HEADER,
-            sockets.clone(),
-            tls.is_some(),
-        ));
+        let options = PublicOptions {
+            limits: config.limits.public(),
+            internal_prefix: config.internal.prefix.clone(),
+            internal_header: INTERNAL_HEADER,
+            tls: tls.is_some(),
+        };
+        let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
+        let public = Arc::new(Public::new(app.clone(), options, sockets.clone(), durability, freshness));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Arc::new(Admin::new(app.clone(), relay, metrics, ready.clone()));
+        let admin = Arc::new(Admin::new(app.clone(), relays, replicated, metrics, ready.clone()));
         let public_listener = Listener::bind(config.listen.public, tls).await?;
         let admin_listener = Listener::bind(config.listen.admin, None).await?;
         let (public_address, admin_address) = (public_listener.address(), admin_listener.address());
@@ -240,6 +172,57 @@ impl Node {
             }
         }
         self.app.leave();
+    }
+}
+
+/// What a node is made of, before it listens.
+struct Parts {
+    app: Arc<App>,
+    sockets: Option<Arc<Sockets>>,
+    durability: Arc<Durability>,
+    replicated: Vec<(String, ReplicatedDatabase)>,
+    relays: Vec<(&'static str, RelayStatus)>,
+    stop: watch::Sender<bool>,
+    stopped: watch::Receiver<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// The region's events on their way.
+#[derive(Default)]
+struct Events {
+    /// What is delivered to whom.
+    relays: Vec<(&'static str, RelayStatus)>,
+    /// How far the stream is; none without a broker.
+    progress: Option<StreamProgress>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Events {
+    /// Starts the relays: to this node's consumers, and to the broker where there is one.
+    async fn relay(
+        config: &Config,
+        storage: &LocalStorage,
+        internal: &Internal,
+        hub: &Arc<Hub>,
+        stopped: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let mut events = Self::default();
+        let Some(database) = storage.local(&config.internal.events_database) else { return Ok(events) };
+        let route = EventRoute { internal: internal.clone(), hub: hub.clone() };
+        let relay = Relay::new(EventTable::open(database).await?, route);
+        events.start("consumers", relay, stopped);
+        if let Some(settings) = config.stream.settings() {
+            let topic = FluvioTopic::new(settings, config.stream.topic(&config.node.region));
+            let relay = Relay::new(EventTable::open(database).await?, Publish::new(topic));
+            events.progress = Some(StreamProgress::new(EventTable::open(database).await?, relay.status()));
+            events.start("stream", relay, stopped);
+        }
+        Ok(events)
+    }
+
+    fn start<D: Deliver>(&mut self, to: &'static str, relay: Relay<D>, stopped: &watch::Receiver<bool>) {
+        self.relays.push((to, relay.status()));
+        self.tasks.push(tokio::spawn(relay.run(stopped.clone())));
     }
 }
 

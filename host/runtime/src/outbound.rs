@@ -232,8 +232,12 @@ async fn resolve(target: &Target) -> Result<SocketAddr, Error> {
 async fn tls(host: &str, stream: TcpStream) -> Result<impl Stream, Error> {
     use wasmtime_wasi_http::Error::{Tls, TlsCertificateError};
     let roots = tokio_rustls::rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
-    let config =
-        tokio_rustls::rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = tokio_rustls::rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Tls(std::io::Error::other(e)))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
     let name = tokio_rustls::rustls::pki_types::ServerName::try_from(host.to_owned())
         .map_err(|_| TlsCertificateError)?;
     tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(Tls)

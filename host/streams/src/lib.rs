@@ -1,11 +1,19 @@
-//! Hands a region's events to their consumers, in order and at least once.
+//! A region's events on their way: to the consumers of this node, and to the stream that other nodes read.
 //!
-//! The embedded stream is the region's own `events` table: what is committed there is in the stream. A consumer keeps
-//! its offset in the database that it writes, so the relay keeps none: it asks, sends what comes next, and goes on from
-//! where the consumer says it stands.
+//! Events begin in the region's own `events` table. A [`Relay`] reads it and hands what is new to a [`Deliver`], in order
+//! and at least once. A consumer keeps its offset in the database that it writes; the one that publishes finds it in the
+//! topic. A [`Topic`] is kept by a Fluvio cluster, or is the table itself where there is none.
 
-mod embedded;
+mod event_table;
+mod fluvio;
+mod follow;
+mod publish;
 mod relay;
+mod topic;
 
-pub use embedded::{EmbeddedStream, StreamError};
+pub use event_table::{EmbeddedTopic, EventTable};
+pub use fluvio::{Compression, FluvioSettings, FluvioTls, FluvioTopic};
+pub use follow::{Follower, Verdict};
+pub use publish::Publish;
 pub use relay::{Deliver, DeliverError, Relay, RelayStatus};
+pub use topic::{Entry, Pending, Reader, StreamError, Topic};

@@ -1,16 +1,14 @@
-//! From a stream to a consumer.
+//! From the event table to a consumer.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::embedded::EmbeddedStream;
+use crate::event_table::EventTable;
 
-/// Records handed over at once.
-const BATCH_MAX: u32 = 64;
 /// First and longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -21,26 +19,55 @@ pub struct DeliverError(pub String);
 
 /// A consumer that keeps its own offset.
 pub trait Deliver: Send + Sync + 'static {
+    /// Records handed over at once.
+    const BATCH_MAX: u32 = 64;
+
     /// Hands over records in order; no records asks for the offset only. Returns the sequence number of the last record
     /// whose effect is stored.
     fn deliver(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<u64, DeliverError>> + Send;
 }
 
-/// What the relay did, for metrics.
+/// What the relay did, for metrics and for those who wait for it.
 #[derive(Clone, Debug, Default)]
-pub struct RelayStatus(Arc<Counters>);
+pub struct RelayStatus(Arc<Progress>);
 
 #[derive(Debug, Default)]
-struct Counters {
-    delivered: AtomicU64,
+struct Progress {
+    delivered: watch::Sender<u64>,
     failures: AtomicU64,
+    failing: AtomicBool,
 }
 
 impl RelayStatus {
     /// Sequence number of the last record delivered.
     #[must_use]
     pub fn delivered(&self) -> u64 {
-        self.0.delivered.load(Ordering::Relaxed)
+        *self.0.delivered.borrow()
+    }
+
+    /// Waits until the record of that sequence number was delivered.
+    pub async fn reached(&self, seq: u64) {
+        let mut delivered = self.0.delivered.subscribe();
+        // The sender is this status itself: it is not dropped while somebody waits.
+        if delivered.wait_for(|at| *at >= seq).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether the last attempt failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, seq: u64) {
+        self.0.failing.store(false, Ordering::Relaxed);
+        self.0.delivered.send_if_modified(|at| std::mem::replace(at, seq) != seq);
+    }
+
+    fn note_failure(&self) {
+        self.0.failing.store(true, Ordering::Relaxed);
+        self.0.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Deliveries that failed and were tried again.
@@ -50,17 +77,17 @@ impl RelayStatus {
     }
 }
 
-/// Reads a stream and delivers it.
+/// Reads the event table and delivers what it holds.
 pub struct Relay<D> {
-    stream: EmbeddedStream,
+    table: EventTable,
     consumer: D,
     status: RelayStatus,
 }
 
 impl<D: Deliver> Relay<D> {
-    /// A relay from `stream` to `consumer`.
-    pub fn new(stream: EmbeddedStream, consumer: D) -> Self {
-        Self { stream, consumer, status: RelayStatus::default() }
+    /// A relay from `table` to `consumer`.
+    pub fn new(table: EventTable, consumer: D) -> Self {
+        Self { table, consumer, status: RelayStatus::default() }
     }
 
     /// What it did so far.
@@ -82,12 +109,12 @@ impl<D: Deliver> Relay<D> {
                 Ok(Step::Delivered(seq)) => {
                     wait = BACK_OFF.0;
                     reached = Some(seq);
-                    self.status.0.delivered.store(seq, Ordering::Relaxed);
+                    self.status.note(seq);
                 }
                 Ok(Step::CaughtUp) => {
                     wait = BACK_OFF.0;
                     let open = tokio::select! {
-                        open = self.stream.changed() => open,
+                        open = self.table.changed() => open,
                         _ = stop.changed() => return,
                     };
                     if !open {
@@ -95,7 +122,7 @@ impl<D: Deliver> Relay<D> {
                     }
                 }
                 Err(error) => {
-                    self.status.0.failures.fetch_add(1, Ordering::Relaxed);
+                    self.status.note_failure();
                     tracing::warn!(error = %error, retry_in_ms = wait.as_millis(), "events not delivered");
                     reached = None;
                     tokio::select! {
@@ -113,11 +140,8 @@ impl<D: Deliver> Relay<D> {
             Some(seq) => seq,
             None => self.consumer.deliver(Vec::new()).await?,
         };
-        let records = self
-            .stream
-            .read_after(after, BATCH_MAX)
-            .await
-            .map_err(|e| DeliverError(format!("{e}: {}", e.0)))?;
+        let records =
+            self.table.read_after(after, D::BATCH_MAX).await.map_err(|e| DeliverError(e.to_string()))?;
         if records.is_empty() {
             return Ok(if reached.is_some() { Step::CaughtUp } else { Step::Delivered(after) });
         }
@@ -138,7 +162,7 @@ enum Step {
 #[cfg(test)]
 mod tests {
     use super::{Deliver, DeliverError, Relay};
-    use crate::embedded::EmbeddedStream;
+    use crate::event_table::EventTable;
     use edge_data::{LocalDatabase, PoolOptions};
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
@@ -185,7 +209,7 @@ mod tests {
             writer.execute("INSERT INTO events VALUES (?1, ?2)", (seq, vec![seq])).await.expect("inserted");
         }
         let consumer = Stubborn::default();
-        let relay = Relay::new(EmbeddedStream::open(&database).await.expect("opens"), consumer.clone());
+        let relay = Relay::new(EventTable::open(&database).await.expect("opens"), consumer.clone());
         let status = relay.status();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(relay.run(stopped));

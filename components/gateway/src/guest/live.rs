@@ -34,7 +34,7 @@ pub struct LiveMessage {
     /// Points stored up to here: pass it as `since` to hear what comes after.
     pub cursor: u64,
     /// The ride's state.
-    state: RideState,
+    pub state: RideState,
     /// The points since, in the order in which they came, at most 1000. A walker is not told those around the pickup once
     /// the ride is over.
     points: Vec<TrackPoint>,

@@ -23,6 +23,9 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 /// The header by which the node learns what a request changed, so that it tells those who watch it. The node takes it away.
 const CHANGED: &str = "edge-changed";
 
+/// The header by which the node learns that a POST changed nothing, so that its answer need not wait. Taken away, too.
+const READ: &str = "edge-read";
+
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.
 fn local<F>(future: F) -> SendWrapper<F> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use edge_runtime::storage::{Pending, SqlConnection, SqlError, SqlRows, SqlValue};
 use futures::FutureExt as _;
-use libsql::{Connection, Statement, Value};
+use libsql::{Connection, Rows, Statement, Value};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{LocalDatabase, PoolOptions, Turn};
@@ -191,6 +191,11 @@ async fn collect(
     bytes_max: usize,
 ) -> Result<SqlRows, SqlError> {
     let mut rows = statement.query(parameters).await.map_err(to_error)?;
+    collect_rows(&mut rows, bytes_max).await
+}
+
+/// All rows, where they have no more than so many bytes.
+pub(crate) async fn collect_rows(rows: &mut Rows, bytes_max: usize) -> Result<SqlRows, SqlError> {
     let count = rows.column_count();
     let mut result = SqlRows::default();
     for index in 0..count {
@@ -222,7 +227,7 @@ fn size_of_value(value: &SqlValue) -> usize {
     }
 }
 
-fn to_libsql(value: SqlValue) -> Value {
+pub(crate) fn to_libsql(value: SqlValue) -> Value {
     match value {
         SqlValue::Null => Value::Null,
         SqlValue::Integer(v) => Value::Integer(v),
@@ -246,7 +251,7 @@ fn from_libsql(value: Value) -> SqlValue {
 const SQLITE_FULL: i32 = 13;
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
-pub(super) fn to_error(error: libsql::Error) -> SqlError {
+pub(crate) fn to_error(error: libsql::Error) -> SqlError {
     match &error {
         libsql::Error::SqliteFailure(code, _) if code & 0xff == SQLITE_FULL => SqlError::Full,
         libsql::Error::SqliteFailure(_, message) => SqlError::Failed(message.clone()),

@@ -1,7 +1,7 @@
 //! `edge migrate`.
 
 use super::{NodeFile, manifest};
-use crate::node::open_data;
+use crate::data::open_data;
 use crate::output::line;
 
 pub(super) async fn run(node: &NodeFile) -> anyhow::Result<()> {

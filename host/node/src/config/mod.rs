@@ -1,12 +1,14 @@
 //! The node file: one TOML file an edge node, every key optional, unknown keys refused.
 
 mod databases;
+mod durability;
 mod internal;
 mod limits;
 mod listen;
 mod log;
 mod objects;
 mod sockets;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,13 +16,15 @@ use std::path::{Path, PathBuf};
 use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
-pub use databases::{Database, Databases};
+pub use databases::{Database, Databases, Primary};
+pub use durability::{Class, DurabilitySection, Policy, Worth};
 pub use internal::Internal;
 pub use limits::LimitSettings;
 pub use listen::{Listen, Tls};
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
 pub use sockets::SocketSettings;
+pub use stream::{Packing, StreamSection, StreamTls};
 
 /// Everything a node is told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -44,6 +48,10 @@ pub struct Config {
     pub sockets: SocketSettings,
     /// `[objects]`.
     pub objects: Objects,
+    /// `[stream]`.
+    pub stream: StreamSection,
+    /// `[durability]`.
+    pub durability: DurabilitySection,
     /// `[variables]`: values of the application's variables.
     pub variables: BTreeMap<String, String>,
 }
@@ -141,8 +149,11 @@ impl Config {
             return Err(("node.region", format!("'{region}' must be 1 to 60 of a-z, 0-9 and '-'")));
         }
         self.limits.check()?;
+        self.databases.check()?;
         self.sockets.check()?;
         self.objects.check()?;
+        self.stream.check(&self.node.region)?;
+        self.durability.check(!self.stream.fluvio.is_empty())?;
         self.internal.check()
     }
 }

@@ -29,7 +29,9 @@ impl Socket {
                 socket.next().await?.context("the socket closed before its greeting")?;
                 Ok(Some(socket))
             }
-            Err(Error::Http(response)) if [400, 404, 405].contains(&response.status().as_u16()) => Ok(None),
+            Err(Error::Http(response)) if [200, 400, 404, 405].contains(&response.status().as_u16()) => {
+                Ok(None)
+            }
             Err(error) => Err(error).with_context(|| format!("no socket at {path}")),
         }
     }

@@ -68,31 +68,34 @@ pub(super) async fn take(
         .with_style(ProgressStyle::with_template("walk         {bar:40} {pos}/{len} points")?);
     say("recording", format!("{}, {} points", recording.name, fixes.len()));
     let (state, mut seen) = tokio::sync::watch::channel(String::new());
-    let watching = tutor.socket(&step("live")).await?.map(|socket| tokio::spawn(watch(socket, state)));
+    let map = LiveMap::open(tutor, step("live")).await?;
+    let how = map.how();
+    let watching = tokio::spawn(watch(map, state));
     let mut phone = Phone { walker, ride, socket: walker.socket(&step("track")).await?, bar };
     phone.send(&fixes[..half], 0).await?;
     walker.post(&step("pause"), &nothing).await?;
-    if watching.is_some() {
-        // The map shows how things stand; a pause that is over before it is shown would not be.
-        let paused = seen.wait_for(|state| state == "paused");
-        tokio::time::timeout(MAP_PATIENCE, paused).await.context("the map did not show the pause")??;
-    }
+    // The map shows how things stand; what is over before it is shown would not be.
+    shows(&mut seen, "paused").await?;
     walker.post(&step("resume"), &nothing).await?;
+    shows(&mut seen, "started").await?;
     phone.send(&fixes[half..], half).await?;
     phone.bar.finish_and_clear();
 
     let done = walker.post(&step("complete"), &nothing).await?;
-    match watching {
-        Some(watching) => {
-            let (seqs, states) = watching.await??;
-            let all: Vec<usize> = (1..=fixes.len()).collect();
-            ensure!(seqs == all, "the tutor's map got other points than were sent: {seqs:?}");
-            ensure!(states == ["started", "paused", "started", "completed"], "the tutor saw {states:?}");
-            say("live", format!("the tutor's map got all {} points in order, and each change", all.len()));
-        }
-        None => say("live", "no sockets at this address: points were sent over HTTP"),
-    }
+    let (seqs, states) = watching.await??;
+    let all: Vec<usize> = (1..=fixes.len()).collect();
+    ensure!(seqs == all, "the tutor's map got other points than were sent: {seqs:?}");
+    ensure!(states == ["started", "paused", "started", "completed"], "the tutor saw {states:?}");
+    say("live", format!("the tutor's map got all {} points in order, and each change, {how}", all.len()));
     check(tutor, ride, &fixes, &done, recording).await
+}
+
+/// Waits until the map shows a state.
+async fn shows(seen: &mut tokio::sync::watch::Receiver<String>, wanted: &str) -> anyhow::Result<()> {
+    let shown = seen.wait_for(|state| state == wanted);
+    let shown = tokio::time::timeout(MAP_PATIENCE, shown).await;
+    shown.with_context(|| format!("the map did not show the walk as {wanted}"))??;
+    Ok(())
 }
 
 /// The walker comes: the tutor sees how far it is yet, and for how long.
@@ -119,13 +122,54 @@ async fn come(tutor: &Person, walker: &Person, ride: &str, pickup: (f64, f64)) -
     Ok(())
 }
 
+/// The tutor's map: told by a socket, or asking again and again where the server has none.
+enum LiveMap {
+    Told(Socket),
+    Asking { tutor: Person, path: String, told: Option<(i64, String)>, over: bool },
+}
+
+impl LiveMap {
+    async fn open(tutor: &Person, path: String) -> anyhow::Result<Self> {
+        Ok(match tutor.socket(&path).await? {
+            Some(socket) => Self::Told(socket),
+            None => Self::Asking { tutor: tutor.clone(), path, told: None, over: false },
+        })
+    }
+
+    const fn how(&self) -> &'static str {
+        match self {
+            Self::Told(_) => "over a socket",
+            Self::Asking { .. } => "by answers that wait for news: no sockets at this address",
+        }
+    }
+
+    /// What is new; none once the walk is over.
+    async fn next(&mut self) -> anyhow::Result<Option<Value>> {
+        match self {
+            Self::Told(socket) => socket.next().await,
+            Self::Asking { over: true, .. } => Ok(None),
+            Self::Asking { tutor, path, told, over } => {
+                let question = match told {
+                    Some((cursor, state)) => format!("{path}?since={cursor}&state={state}&wait=20s"),
+                    None => path.clone(),
+                };
+                let news = tutor.get(&question).await?;
+                let state = text(&news, "state")?;
+                *over = state == "completed";
+                *told = Some((number(&news, "cursor")?, state));
+                Ok(Some(news))
+            }
+        }
+    }
+}
+
 /// Watches until the walk is over: the numbers of the points in the order in which they came, and the states seen.
 async fn watch(
-    mut socket: Socket,
+    mut map: LiveMap,
     state: tokio::sync::watch::Sender<String>,
 ) -> anyhow::Result<(Vec<usize>, Vec<String>)> {
     let (mut seqs, mut states) = (Vec::new(), Vec::new());
-    while let Some(message) = socket.next().await? {
+    while let Some(message) = map.next().await? {
         for point in message["points"].as_array().context("news without points")? {
             seqs.push(usize::try_from(number(point, "seq")?)?);
         }

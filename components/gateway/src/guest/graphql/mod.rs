@@ -23,8 +23,8 @@ pub use self::subscription::Reached;
 use self::subscription::{Step, Subscriptions};
 use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
-use super::local;
 use super::problem::Problem;
+use super::{READ, local};
 
 /// Deepest nesting of a query.
 const DEPTH_MAX: usize = 12;
@@ -146,7 +146,14 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
             let detail = "a subscription is made over a WebSocket with the subprotocol graphql-transport-ws";
             Problem::new("invalid", detail).at("query").into_response()
         }
-        Ok(request) => local(execute(&parts, &body, request)).await,
+        Ok(request) => {
+            let reads = !holds(&request, |kind| kind == OperationType::Mutation);
+            let mut response = local(execute(&parts, &body, request)).await;
+            if reads {
+                response.headers_mut().insert(READ, HeaderValue::from_static("1"));
+            }
+            response
+        }
         Err(e) => Problem::new("malformed", e.to_string()).into_response(),
     }
 }

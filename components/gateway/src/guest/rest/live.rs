@@ -26,6 +26,9 @@ pub struct Reading {
     since: Option<u64>,
     /// How long to wait for something new, such as `25s`, which is the most; left out for not at all.
     wait: Option<String>,
+    /// The `state` that was told last: a change of it between two questions is news, too. Left out, only what changes
+    /// while this answer waits is.
+    state: Option<String>,
 }
 
 impl Reading {
@@ -62,20 +65,22 @@ pub async fn get(
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return Ok(response);
     }
-    local(answer(id, reading.since, home, wait)).await
+    local(answer(id, reading, home, wait)).await
 }
 
 async fn answer(
     id: String,
-    since: Option<u64>,
+    reading: Reading,
     home: Option<Circle>,
     wait: Duration,
 ) -> Result<Response, Problem> {
-    let cursor = since.unwrap_or(0);
+    let cursor = reading.since.unwrap_or(0);
     let mut feed = Feed::new(id, cursor, home, wait);
     let now = feed.look()?;
-    // Whoever names a cursor knows the state and waits for another.
-    let waits = since.is_some() && now.message.cursor == cursor && !now.last;
+    // Whoever names a cursor knows a state as well: the one they name, or how it is now.
+    let told = serde_json::to_value(now.message.state).unwrap_or_default();
+    let known = reading.state.is_none_or(|state| told == state.as_str());
+    let waits = reading.since.is_some() && known && now.message.cursor == cursor && !now.last;
     let news = if waits && feed.pause().await { feed.next().await? } else { None };
     Ok(Json(news.unwrap_or(now).message).into_response())
 }

@@ -1,0 +1,133 @@
+//! A node's databases: opened, migrated, and checked to be its own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use edge_data::migrate::{self, Migration};
+use edge_data::{
+    LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions, ReplicaOptions, ReplicatedDatabase,
+};
+use edge_runtime::Manifest;
+
+use crate::config::{Config, Primary};
+
+/// How long a primary has to be migrated.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A node's databases, open and migrated.
+pub(crate) struct OpenData {
+    pub(crate) storage: LocalStorage,
+    /// Which migrations ran, by label.
+    pub(crate) migrated: Vec<(String, Vec<String>)>,
+}
+
+/// Opens and migrates every database of the node.
+pub(crate) async fn open_data(config: &Config, manifest: &Manifest) -> anyhow::Result<OpenData> {
+    let data = &config.node.data;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let options = PoolOptions {
+        statement_timeout: Duration::from_millis(config.limits.statement_timeout_ms),
+        ..PoolOptions::default()
+    };
+    let mut opened = OpenData { storage: LocalStorage::default(), migrated: Vec::new() };
+    for (label, settings) in &config.databases.0 {
+        let migrations = migrate::read_folder(&manifest.root.join(&settings.migrations))?;
+        if let Some(primary) = &settings.primary {
+            let folder = data.join(&settings.file).with_extension("replica");
+            let (database, ran) = open_replicated(primary, folder, options, &migrations)
+                .await
+                .with_context(|| format!("database '{label}'"))?;
+            opened.migrated.push((label.clone(), ran));
+            opened.storage.add_replicated(label, database);
+            continue;
+        }
+        let database = LocalDatabase::open(&data.join(&settings.file), options).await?;
+        let connection = database.connect().await?;
+        let ran = migrate::run(&connection, &migrations)
+            .await
+            .with_context(|| format!("database '{label}' ({})", data.join(&settings.file).display()))?;
+        opened.migrated.push((label.clone(), ran));
+        opened.storage.add_database(label, database);
+    }
+    claim_region(config, &opened.storage).await?;
+    let mut labels: Vec<&String> = manifest.components.values().flat_map(|c| &c.key_value_stores).collect();
+    labels.sort();
+    labels.dedup();
+    if !labels.is_empty() {
+        let file = LocalDatabase::open(&data.join("key-value.db"), options).await?;
+        for label in labels {
+            opened.storage.add_store(label, LocalKeyValue::open(file.clone(), label).await?);
+        }
+    }
+    Ok(opened)
+}
+
+/// Migrates a primary and opens the replica of it. Where a replica is there already, a primary that is away is left for
+/// later: reads and the region's own work do not need it.
+async fn open_replicated(
+    primary: &Primary,
+    folder: PathBuf,
+    pool: PoolOptions,
+    migrations: &[Migration],
+) -> anyhow::Result<(ReplicatedDatabase, Vec<String>)> {
+    let token = match &primary.token_file {
+        Some(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read the primary's token from {}", file.display()))?
+            .trim()
+            .to_owned(),
+        None => String::new(),
+    };
+    let there = folder.exists();
+    let server = libsql::Builder::new_remote(primary.url.clone(), token.clone()).build().await?;
+    let migrated = async { anyhow::Ok(migrate::run_shared(&server.connect()?, migrations).await?) };
+    let migrated = tokio::time::timeout(MIGRATION_TIMEOUT, migrated)
+        .await
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("it did not answer in time")))
+        .with_context(|| format!("the primary at {} was not migrated", primary.url));
+    let ran = match migrated {
+        Ok(ran) => ran,
+        Err(error) if there => {
+            tracing::warn!(error = format!("{error:#}"), "starting with the replica as it is");
+            Vec::new()
+        }
+        Err(error) => return Err(error),
+    };
+    let options = ReplicaOptions {
+        url: primary.url.clone(),
+        token,
+        folder,
+        pool,
+        sync_interval: Duration::from_millis(primary.sync_interval_ms),
+        sync_timeout: Duration::from_millis(primary.wait_ms),
+        statement_timeout: Duration::from_millis(primary.statement_timeout_ms),
+    };
+    Ok((ReplicatedDatabase::open(options).await?, ran))
+}
+
+/// Notes in the event database which region it holds. A file of another region is refused.
+async fn claim_region(config: &Config, storage: &LocalStorage) -> anyhow::Result<()> {
+    let label = &config.internal.events_database;
+    if label.is_empty() {
+        return Ok(());
+    }
+    let database = storage.local(label).with_context(|| {
+        format!("internal.events_database names '{label}', which [databases] does not have")
+    })?;
+    let connection = database.connect().await?;
+    connection
+        .execute(
+            "INSERT OR IGNORE INTO region (one, name, epoch) VALUES (1, ?1, 1)",
+            [config.node.region.as_str()],
+        )
+        .await?;
+    let mut rows = connection.query("SELECT name FROM region WHERE one = 1", ()).await?;
+    let name = rows.next().await?.map(|row| row.get::<String>(0)).transpose()?.unwrap_or_default();
+    anyhow::ensure!(
+        name == config.node.region,
+        "the data folder holds region '{name}' and the node file says '{}'",
+        config.node.region
+    );
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A region's stream as whoever keeps it keeps it: appended to by the owner, read by everybody.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A future that a back end returns.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One record in a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place in the topic, rising; where a reader that was away goes on. It is the topic's own: a record that was
+    /// appended twice has two.
+    pub place: u64,
+    /// Its bytes, as they were appended.
+    pub record: Vec<u8>,
+}
+
+/// Why a topic was not read or appended to.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// The event table cannot be read.
+    #[error("cannot read the event table: {0}")]
+    Table(#[from] libsql::Error),
+    /// A record is not an event of this stream.
+    #[error("a record cannot be read: {0}")]
+    Record(#[from] petwalker_journal::JournalError),
+    /// The table is the stream, and these records are not in it.
+    #[error("record {0} is not in the event table, which is the stream itself: append it there first")]
+    NotInTable(u64),
+    /// The database is closed.
+    #[error("the database of the event table is closed")]
+    Closed,
+    /// The broker is away, or refuses.
+    #[error("the broker at {endpoint} cannot be used for topic '{topic}': {reason}")]
+    Broker {
+        /// Where it should be.
+        endpoint: String,
+        /// The topic.
+        topic: String,
+        /// What it, or the network, said.
+        reason: String,
+    },
+    /// The broker did not answer in time.
+    #[error("the broker at {endpoint} did not answer for topic '{topic}' within {seconds} s")]
+    TimedOut {
+        /// Where it is.
+        endpoint: String,
+        /// The topic.
+        topic: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+}
+
+/// The stream of one region.
+pub trait Topic: Send + Sync + 'static {
+    /// Appends records in order. When it returns they are committed: on every replica where there are replicas. After
+    /// an error some of them may be there, and may still arrive: append them again, readers drop what comes twice.
+    fn append(&self, records: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>>;
+
+    /// Reads from `place` on, or from the first record kept where that is gone.
+    fn read(&self, place: u64) -> Pending<'_, Result<Box<dyn Reader>, StreamError>>;
+
+    /// The last committed records, at most `count`, in order.
+    fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>>;
+}
+
+impl<T: Topic + ?Sized> Topic for Arc<T> {
+    fn append(&self, records: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
+        (**self).append(records)
+    }
+
+    fn read(&self, place: u64) -> Pending<'_, Result<Box<dyn Reader>, StreamError>> {
+        (**self).read(place)
+    }
+
+    fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>> {
+        (**self).tail(count)
+    }
+}
+
+/// Somebody reading a topic.
+pub trait Reader: Send {
+    /// What comes next: at least one record, waiting for it where need be. Dropping the future loses nothing.
+    fn next(&mut self) -> Pending<'_, Result<Vec<Entry>, StreamError>>;
+}

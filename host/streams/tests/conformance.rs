@@ -1,0 +1,228 @@
+//! What every topic does, whoever keeps it: the same cases against the event table and against a real Fluvio cluster,
+//! where `PETWALKER_FLUVIO` says where one is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use edge_data::{LocalDatabase, PoolOptions};
+use edge_streams::{
+    Compression, EmbeddedTopic, EventTable, FluvioSettings, FluvioTopic, Follower, Publish, Relay, Topic,
+    Verdict,
+};
+use petwalker_journal::{Envelope, Position, RecordDigest, digest};
+use tokio::sync::watch;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A region's database and the topic that its events are published in.
+struct Place {
+    database: LocalDatabase,
+    topic: Arc<dyn Topic>,
+    written: std::sync::Mutex<(u64, RecordDigest)>,
+    _folder: tempfile::TempDir,
+}
+
+async fn database() -> (tempfile::TempDir, LocalDatabase) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("region.db");
+    let database = LocalDatabase::open(&path, PoolOptions::default()).await.expect("opens");
+    let table = "CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)";
+    database.connect().await.expect("connects").execute(table, ()).await.expect("created");
+    (folder, database)
+}
+
+impl Place {
+    async fn embedded() -> Self {
+        let (folder, database) = database().await;
+        let topic = Arc::new(EmbeddedTopic::new(database.clone()));
+        Self { database, topic, written: (0, RecordDigest::GENESIS).into(), _folder: folder }
+    }
+
+    /// A topic of its own on the cluster; none where there is no cluster.
+    async fn fluvio(case: &str) -> Option<Self> {
+        let Ok(endpoint) = std::env::var("PETWALKER_FLUVIO") else {
+            eprintln!("skipped: {case} against Fluvio (PETWALKER_FLUVIO is not set)");
+            return None;
+        };
+        let settings =
+            FluvioSettings { endpoint, tls: None, replicas: 2, create: true, compression: Compression::Lz4 };
+        let unique = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_nanos();
+        let topic = Arc::new(FluvioTopic::new(settings, format!("conformance-{unique}")));
+        let (folder, database) = database().await;
+        Some(Self { database, topic, written: (0, RecordDigest::GENESIS).into(), _folder: folder })
+    }
+
+    /// Commits `count` more events, all at once.
+    async fn write(&self, count: u64) -> Vec<Vec<u8>> {
+        let mut sql = String::from("BEGIN IMMEDIATE;");
+        let mut records = Vec::new();
+        {
+            let mut written = self.written.lock().expect("no panic");
+            for _ in 0..count {
+                let envelope = Envelope {
+                    event_id: format!("{}", written.0 + 1),
+                    event_type: "thing.happened".to_owned(),
+                    stream_id: "thing".to_owned(),
+                    version: 1,
+                    region: "here".to_owned(),
+                    epoch: 1,
+                    seq: written.0 + 1,
+                    previous: written.1,
+                    at_ms: 0,
+                    schema: 1,
+                    payload: vec![0x80],
+                };
+                let record = envelope.encode().expect("encodes");
+                *written = (envelope.seq, digest(&record));
+                sql.push_str(&format!("INSERT INTO events VALUES ({}, x'{}');", envelope.seq, hex(&record)));
+                records.push(record);
+            }
+        }
+        sql.push_str("COMMIT;");
+        let mut connection = edge_runtime::storage::SqlDatabase::open(&self.database);
+        for statement in sql.split_inclusive(';') {
+            connection.execute(statement.trim_end_matches(';'), vec![]).await.expect("written");
+        }
+        records
+    }
+
+    /// Runs a relay until it published everything that is written.
+    async fn publish(&self) {
+        let table = EventTable::open(&self.database).await.expect("opens");
+        let last = table.last_seq().await.expect("read");
+        let relay = Relay::new(table, Publish::new(self.topic.clone()));
+        let status = relay.status();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(relay.run(stopped));
+        tokio::time::timeout(PATIENCE, status.reached(last)).await.expect("published");
+        stop.send_replace(true);
+        running.await.expect("no panic");
+    }
+
+    /// What a reader applies, from the beginning, until it has `count`.
+    async fn applied(&self, count: usize) -> Vec<Vec<u8>> {
+        let mut reader = self.topic.read(0).await.expect("reads");
+        let mut follower = Follower::at(Position::START);
+        let mut applied = Vec::new();
+        let mut place = None;
+        while applied.len() < count {
+            let entries =
+                tokio::time::timeout(PATIENCE, reader.next()).await.expect("in time").expect("read");
+            for entry in entries {
+                assert!(place < Some(entry.place), "places rise");
+                place = Some(entry.place);
+                match follower.judge(&entry.record).expect("a record") {
+                    Verdict::Next => applied.push(entry.record),
+                    Verdict::Repeated => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        applied
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Runs a case against both keepers.
+macro_rules! both {
+    ($($case:ident)*) => {$(
+        mod $case {
+            #[tokio::test]
+            async fn embedded() {
+                super::cases::$case(super::Place::embedded().await).await;
+            }
+
+            #[tokio::test]
+            async fn fluvio() {
+                super::crypto();
+                if let Some(place) = super::Place::fluvio(&stringify!($case).replace('_', "-")).await {
+                    super::cases::$case(place).await;
+                }
+            }
+        }
+    )*};
+}
+
+/// Two providers are linked, so one must be chosen.
+fn crypto() {
+    // Another test was first: then it is chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+both! {
+    records_come_back_as_they_were
+    a_reader_waits_for_what_comes
+    a_reader_goes_on_where_it_was
+    the_tail_is_the_end
+    a_relay_that_starts_anew_goes_on
+    what_is_appended_twice_is_applied_once
+}
+
+mod cases {
+    use super::{PATIENCE, Place};
+
+    pub(super) async fn records_come_back_as_they_were(place: Place) {
+        let written = place.write(3_000).await;
+        place.publish().await;
+        assert_eq!(place.applied(written.len()).await, written);
+    }
+
+    pub(super) async fn a_reader_waits_for_what_comes(place: Place) {
+        place.write(1).await;
+        place.publish().await;
+        let mut reader = place.topic.read(0).await.expect("reads");
+        let first = tokio::time::timeout(PATIENCE, reader.next()).await.expect("in time").expect("read");
+        assert_eq!(first.len(), 1);
+        let waiting = tokio::spawn(async move { reader.next().await });
+        let written = place.write(1).await;
+        place.publish().await;
+        let second = tokio::time::timeout(PATIENCE, waiting).await.expect("in time").expect("no panic");
+        let second = second.expect("read");
+        assert_eq!(second.iter().map(|e| &e.record).collect::<Vec<_>>(), [&written[0]]);
+        assert!(second[0].place > first[0].place);
+    }
+
+    pub(super) async fn a_reader_goes_on_where_it_was(place: Place) {
+        let written = place.write(40).await;
+        place.publish().await;
+        let mut reader = place.topic.read(0).await.expect("reads");
+        let first = tokio::time::timeout(PATIENCE, reader.next()).await.expect("in time").expect("read");
+        let middle = first[first.len() / 2].place;
+        drop(reader);
+        let mut reader = place.topic.read(middle + 1).await.expect("reads");
+        let next = tokio::time::timeout(PATIENCE, reader.next()).await.expect("in time").expect("read");
+        assert_eq!(next[0].record, written[first.len() / 2 + 1]);
+    }
+
+    pub(super) async fn the_tail_is_the_end(place: Place) {
+        assert_eq!(place.topic.tail(5).await.expect("read"), []);
+        let written = place.write(12).await;
+        place.publish().await;
+        let tail = place.topic.tail(5).await.expect("read");
+        assert_eq!(tail.iter().map(|e| e.record.clone()).collect::<Vec<_>>(), written[7..]);
+        assert_eq!(place.topic.tail(50).await.expect("read").len(), 12);
+    }
+
+    pub(super) async fn a_relay_that_starts_anew_goes_on(place: Place) {
+        let mut written = Vec::new();
+        for count in [3, 1, 200] {
+            written.extend(place.write(count).await);
+            place.publish().await;
+        }
+        // Each went on from what the topic held: nothing came twice.
+        let tail = place.topic.tail(1_000).await.expect("read");
+        assert_eq!(tail.into_iter().map(|e| e.record).collect::<Vec<_>>(), written);
+    }
+
+    pub(super) async fn what_is_appended_twice_is_applied_once(place: Place) {
+        let mut written = place.write(10).await;
+        place.topic.append(written.clone()).await.expect("appended");
+        place.topic.append(written[4..].to_vec()).await.expect("appended");
+        written.extend(place.write(2).await);
+        place.publish().await;
+        assert_eq!(place.applied(written.len()).await, written);
+    }
+}

@@ -1,0 +1,162 @@
+//! The global database with its primary on a real libSQL server, and a replica at each node.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use edge_node::Config;
+use edge_node::config::Primary;
+use petwalker_tests::{Client, Sqld, TestNode, config};
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const SEEN: &str = "petwalker-seen";
+
+/// A node whose global database is that server's.
+fn at(server: &Sqld) -> impl Fn(&Path) -> Config {
+    let primary = Primary {
+        url: server.url(),
+        token_file: None,
+        sync_interval_ms: 200,
+        wait_ms: 500,
+        statement_timeout_ms: 2_000,
+    };
+    move |data| {
+        let mut config = config(data);
+        config.variables.insert("token_seed".to_owned(), "ab".repeat(32));
+        config.databases.0.get_mut("global").expect("there").primary = Some(primary.clone());
+        config
+    }
+}
+
+/// Waits until a metric of the node has that value.
+async fn metric(node: &TestNode, name: &str, value: &str) {
+    let started = Instant::now();
+    let line = format!("{name}{{database=\"global\"}} {value}");
+    loop {
+        let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("answered");
+        let text = text.text().await.expect("read");
+        if text.lines().any(|l| l == line) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "no '{line}' in\n{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn pets(client: &Client) -> usize {
+    client.get("/v1/pets").await.ok()["pets"].as_array().expect("a list").len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_sees_its_writes_at_every_node() {
+    let Some(server) = Sqld::start("a_client_sees_its_writes_at_every_node").await else { return };
+    let here = TestNode::start(at(&server)).await;
+    let there = TestNode::start(at(&server)).await;
+    let (tutor, _) = here.client().tutor_with_pet().await;
+    for count in 2..30 {
+        let cat = json!({
+            "name": format!("Mia {count}"), "species": "cat", "weight_g": 4_000, "birth_date": "2022-01-01",
+            "conditions": [], "temperament": "",
+        });
+        let made = tutor.post("/v1/pets", &cat).await;
+        let seen = made.headers[SEEN].to_str().expect("text").to_owned();
+        made.ok();
+        // At once here, and at once there with what was told.
+        assert_eq!(pets(&tutor).await, count);
+        let listed =
+            tutor.at(&there.url).raw(reqwest::Method::GET, "/v1/pets", &[(SEEN, &seen)], vec![]).await;
+        assert_eq!(listed.ok()["pets"].as_array().map(Vec::len), Some(count));
+    }
+    // What nobody wrote holds nobody up for long.
+    let listed = tutor.raw(reqwest::Method::GET, "/v1/pets", &[(SEEN, "global:999999999")], vec![]).await;
+    assert_eq!(listed.ok()["pets"].as_array().map(Vec::len), Some(29));
+    metric(&here, "replica_failing", "0").await;
+    here.stop().await;
+    there.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_away_leaves_reads_and_rides() {
+    let Some(mut server) = Sqld::start("a_primary_that_is_away_leaves_reads_and_rides").await else { return };
+    let node = TestNode::start(at(&server)).await;
+    let (tutor, pet) = node.client().tutor_with_pet().await;
+    let walker = node.client().walker_at(-23.5505, -46.6333).await;
+    metric(&node, "replica_failing", "0").await;
+    server.kill();
+
+    assert_eq!(pets(&tutor).await, 1);
+    let ride = tutor.request_ride(&pet, -23.5505, -46.6333).await;
+    let id = ride["id"].as_str().expect("an id");
+    walker.post(&format!("/v1/rides/{id}/accept"), &json!({})).await.ok();
+
+    let started = Instant::now();
+    let cat = json!({
+        "name": "Mia", "species": "cat", "weight_g": 4_000, "birth_date": "2022-01-01",
+        "conditions": [], "temperament": "",
+    });
+    let refused = tutor.post_with("/v1/pets", &cat, &[("idempotency-key", "mia")]).await;
+    refused.refused(503, "unavailable");
+    assert!(refused.headers.contains_key("retry-after"));
+    assert!(started.elapsed() < Duration::from_secs(4), "refused after {:?}", started.elapsed());
+    metric(&node, "replica_failing", "1").await;
+
+    // A node that starts meanwhile does so with what it has.
+    let node = node.restart(at(&server)).await;
+    assert_eq!(pets(&tutor).await, 1);
+
+    server.resume().await;
+    metric(&node, "replica_failing", "0").await;
+    tutor.post_with("/v1/pets", &cat, &[("idempotency-key", "mia")]).await.ok();
+    assert_eq!(pets(&tutor).await, 2);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_replica_is_replaced_while_the_node_runs() {
+    let Some(server) = Sqld::start("a_damaged_replica_is_replaced_while_the_node_runs").await else { return };
+    let node = TestNode::start(at(&server)).await;
+    let (tutor, _) = node.client().tutor_with_pet().await;
+    metric(&node, "replica_rebuilt", "0").await;
+    let replica = node.folder.path().join("global.replica/1/replica.db");
+    for file in [replica.clone(), replica.with_extension("db-wal")] {
+        let length = std::fs::metadata(&file).map_or(0, |m| m.len());
+        if length > 0 {
+            let nonsense = vec![0xA5; usize::try_from(length).expect("small")];
+            std::fs::write(&file, nonsense).expect("damaged");
+        }
+    }
+    // What is asked for shows the damage, and is answered nevertheless.
+    let started = Instant::now();
+    loop {
+        let listed = tutor.get("/v1/pets").await;
+        assert_eq!(listed.ok()["pets"].as_array().map(Vec::len), Some(1));
+        let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("answered");
+        if text.text().await.expect("read").contains("replica_rebuilt{database=\"global\"} 1") {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "the damage was not noticed");
+        // Something to sync, so that the file is read anew.
+        tutor.post("/v1/sessions", &json!({ "email": "nobody@test.example", "password": "x" })).await;
+        node.client().join("walker").await;
+    }
+    assert!(!replica.exists() && node.folder.path().join("global.replica/2/replica.db").exists());
+    assert_eq!(pets(&tutor).await, 1);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_lost_its_data_is_not_followed() {
+    let Some(mut server) = Sqld::start("a_primary_that_lost_its_data_is_not_followed").await else { return };
+    let node = TestNode::start(at(&server)).await;
+    let (tutor, _) = node.client().tutor_with_pet().await;
+    server.kill();
+    server.wipe();
+    server.resume().await;
+    metric(&node, "replica_held", "1").await;
+    assert_eq!(pets(&tutor).await, 1);
+    let late = json!({
+        "email": "late@test.example", "password": "correct horse", "display_name": "Late", "role": "tutor",
+    });
+    node.client().post("/v1/accounts", &late).await.refused(503, "unavailable");
+    node.stop().await;
+}
