@@ -11,6 +11,7 @@ mod report;
 mod server;
 mod socket;
 mod sql;
+mod stream;
 mod track;
 mod walks;
 
@@ -38,6 +39,8 @@ enum Scenario {
     Track(Length),
     /// From a walker's phone to the tutor's map, and the memory of 10,000 idle watchers
     Live(Length),
+    /// A backlog published to a Fluvio cluster, and acknowledgements by its every replica
+    Stream(Length),
     /// Everything, with start time and memory, and the gates
     All(Length),
     /// The native server (started by the scenarios)
@@ -65,6 +68,10 @@ impl Length {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    // Several providers of TLS are linked; one is chosen, first of all.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        anyhow::bail!("a TLS provider was installed before the program started");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.scenario {
@@ -75,10 +82,12 @@ fn main() -> anyhow::Result<()> {
             Scenario::Ride(length) => report::run(&["ride"], length.seconds()).await,
             Scenario::Track(length) => track::run(length.seconds()).await,
             Scenario::Live(length) => live::run(length.seconds()).await,
+            Scenario::Stream(length) => stream::run(length.seconds()).await,
             Scenario::All(length) => {
                 report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await?;
                 track::run(length.seconds()).await?;
-                live::run(length.seconds()).await
+                live::run(length.seconds()).await?;
+                stream::run(length.seconds()).await
             }
         }
     })

@@ -136,7 +136,8 @@ pub(crate) fn least(missed: &mut Vec<String>, what: &str, value: f64, least: f64
     }
 }
 
-fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+/// Copies a folder's files.
+pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         std::fs::copy(entry.path(), to.join(entry.file_name()))?;

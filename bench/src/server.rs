@@ -41,12 +41,22 @@ impl Server {
 
     /// Starts the node from its own program.
     pub(crate) async fn node(program: &Path, root: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::node_with(program, root, data, "").await
+    }
+
+    /// The same with more in its node file.
+    pub(crate) async fn node_with(
+        program: &Path,
+        root: &Path,
+        data: &Path,
+        more: &str,
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let file = data.join("node.toml");
         let text = format!(
             "[node]\ndata = {data:?}\nmanifest = {manifest:?}\ncache = {cache:?}\n\
              [listen]\npublic = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n\
-             [log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n",
+             [log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n{more}",
             manifest = root.join("spin.toml"),
             cache = root.join("target/bench-cache"),
         );

@@ -4,6 +4,7 @@
 //! and at least once. A consumer keeps its offset in the database that it writes; the one that publishes finds it in the
 //! topic. A [`Topic`] is kept by a Fluvio cluster, or is the table itself where there is none.
 
+mod compare;
 mod event_table;
 mod fluvio;
 mod follow;
@@ -11,6 +12,7 @@ mod publish;
 mod relay;
 mod topic;
 
+pub use compare::{Comparison, Difference, compare};
 pub use event_table::{EmbeddedTopic, EventTable};
 pub use fluvio::{Compression, FluvioSettings, FluvioTls, FluvioTopic};
 pub use follow::{Follower, Verdict};

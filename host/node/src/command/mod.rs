@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod migrate;
 mod up;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,8 @@ enum Command {
     Migrate(NodeFile),
     /// Check manifest, node file and databases, and print what is wrong
     Check(NodeFile),
+    /// Compare this node's events with its region's topic, record by record
+    Verify(NodeFile),
     /// Take a ride from sign-up to invoice, and check every figure
     Demo(demo::Demo),
 }
@@ -68,6 +71,7 @@ impl Cli {
             Command::Build(node) => build::run(&node),
             Command::Migrate(node) => block_on(migrate::run(&node)),
             Command::Check(node) => block_on(check::run(&node)),
+            Command::Verify(node) => block_on(verify::run(&node)),
             Command::Demo(demo) => demo.run(),
         }
     }
