@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use edge_data::lease::{Answer, Ask, LeaseStore};
+use edge_data::migrate;
 use edge_node::Config;
 use edge_node::config::Primary;
-use petwalker_tests::{Client, Sqld, TestNode, config};
+use petwalker_tests::{Client, Sqld, TestNode, config, root};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -159,4 +161,39 @@ async fn a_primary_that_lost_its_data_is_not_followed() {
     });
     node.client().post("/v1/accounts", &late).await.refused(503, "unavailable");
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_written_by_compare_and_swap_only() {
+    let Some(server) = Sqld::start("a_lease_is_written_by_compare_and_swap_only").await else { return };
+    let remote = libsql::Builder::new_remote(server.url(), String::new()).build().await.expect("built");
+    let connect = || remote.connect().expect("connected");
+    let migrations = migrate::read_folder(&root().join("db-schema/global")).expect("read");
+    migrate::run_shared(&connect(), &migrations).await.expect("migrated");
+    let store = |me: &str| LeaseStore::new(connect(), "sao-paulo-centro".to_owned(), me.to_owned());
+    let (here, there) = (store("here"), store("there"));
+    let seen = async |store: &LeaseStore| match store.ask(&Ask::Look).await.expect("asked") {
+        Answer::Found(lease) => lease,
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!(seen(&there).await, None);
+    let first = Ask::Take { seen: None };
+    assert_eq!(here.ask(&first).await.expect("asked"), Answer::Written(1));
+    assert_eq!(there.ask(&first).await.expect("asked"), Answer::Refused);
+    let stale = seen(&there).await;
+    assert_eq!(here.ask(&Ask::Renew { epoch: 1 }).await.expect("asked"), Answer::Written(1));
+    // It was renewed since it was seen.
+    assert_eq!(there.ask(&Ask::Take { seen: stale }).await.expect("asked"), Answer::Refused);
+    assert_eq!(there.ask(&Ask::Renew { epoch: 1 }).await.expect("asked"), Answer::Refused);
+    let release = Ask::Release { epoch: 1, heir: "there".to_owned() };
+    assert_eq!(here.ask(&release).await.expect("asked"), Answer::Written(1));
+    let given = seen(&there).await;
+    assert!(given.as_ref().is_some_and(|lease| lease.released && lease.heir == "there"), "{given:?}");
+    assert_eq!(there.ask(&Ask::Take { seen: given }).await.expect("asked"), Answer::Written(2));
+    for late in [Ask::Renew { epoch: 1 }, release] {
+        assert_eq!(here.ask(&late).await.expect("asked"), Answer::Refused);
+    }
+    let lease = seen(&here).await.expect("there");
+    assert_eq!((lease.holder.as_str(), lease.epoch, lease.released), ("there", 2, false));
 }
