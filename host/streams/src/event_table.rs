@@ -8,6 +8,8 @@ use crate::topic::{Entry, Pending, Reader, StreamError, Topic};
 
 /// Records read at once.
 const READ_MAX: u32 = 256;
+/// Bytes of records after which no more are read at once.
+const READ_BYTES_MAX: usize = 4 << 20;
 
 /// Reads the `events` table of one database.
 pub struct EventTable {
@@ -24,7 +26,7 @@ impl EventTable {
         Ok(Self { connection: database.connect().await?, commits: database.commits() })
     }
 
-    /// Records after `seq`, at most `limit`, in order, with their sequence numbers.
+    /// Records after `seq`, at most `limit` and a few megabytes, in order, with their sequence numbers.
     ///
     /// # Errors
     /// When the table cannot be read.
@@ -33,8 +35,13 @@ impl EventTable {
         let sql = "SELECT seq, record FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2";
         let mut rows = self.connection.query(sql, (after, limit)).await?;
         let mut records = Vec::new();
-        while let Some(row) = rows.next().await? {
-            records.push((row.get::<u64>(0)?, row.get::<Vec<u8>>(1)?));
+        let mut bytes = 0;
+        while bytes < READ_BYTES_MAX
+            && let Some(row) = rows.next().await?
+        {
+            let record = row.get::<Vec<u8>>(1)?;
+            bytes += record.len();
+            records.push((row.get::<u64>(0)?, record));
         }
         Ok(records)
     }

@@ -5,8 +5,8 @@ use petwalker_journal::Envelope;
 use crate::relay::{Deliver, DeliverError};
 use crate::topic::{StreamError, Topic};
 
-/// Records appended at once.
-const BATCH_MAX: u32 = 1_024;
+/// Records appended at once. The broker's answer takes tens of milliseconds, whatever it answers for.
+const BATCH_MAX: u32 = 8_192;
 /// How far back the last record published is looked for: an owner that lost the region may have appended after it.
 const TAIL: u32 = 256;
 
