@@ -87,6 +87,10 @@ async fn a_primary_that_is_away_leaves_reads_and_rides() {
     server.kill();
 
     assert_eq!(pets(&tutor).await, 1);
+    // A state that cannot be had does not keep this client, nor any other, from what is here.
+    let listed = tutor.raw(reqwest::Method::GET, "/v1/pets", &[(SEEN, "global:999999999")], vec![]).await;
+    assert_eq!(listed.ok()["pets"].as_array().map(Vec::len), Some(1));
+    assert_eq!(pets(&tutor).await, 1);
     let ride = tutor.request_ride(&pet, -23.5505, -46.6333).await;
     let id = ride["id"].as_str().expect("an id");
     walker.post(&format!("/v1/rides/{id}/accept"), &json!({})).await.ok();

@@ -111,9 +111,10 @@ pub async fn compare(table: &EventTable, topic: &dyn Topic) -> Result<Comparison
 mod tests {
     use super::{Difference, compare};
     use crate::event_table::EventTable;
+    use crate::fixture::record;
     use crate::topic::{Entry, Pending, Reader, StreamError, Topic};
     use edge_data::{LocalDatabase, PoolOptions};
-    use petwalker_journal::{Envelope, RecordDigest, digest};
+    use petwalker_journal::{RecordDigest, digest};
 
     /// A topic that holds just these records.
     struct Listed(Vec<Vec<u8>>);
@@ -148,23 +149,6 @@ mod tests {
             let all = self.0.take();
             Box::pin(async move { all.ok_or(StreamError::Closed) })
         }
-    }
-
-    fn record(seq: u64, previous: RecordDigest, epoch: u64, payload: u8) -> Vec<u8> {
-        let envelope = Envelope {
-            event_id: seq.to_string(),
-            event_type: "thing.happened".to_owned(),
-            stream_id: "thing".to_owned(),
-            version: 1,
-            region: "here".to_owned(),
-            epoch,
-            seq,
-            previous,
-            at_ms: 0,
-            schema: 1,
-            payload: vec![payload],
-        };
-        envelope.encode().expect("encodes")
     }
 
     #[tokio::test]

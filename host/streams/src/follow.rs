@@ -75,7 +75,8 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::{Follower, Verdict};
-    use petwalker_journal::{Envelope, Position, RecordDigest, digest};
+    use crate::fixture::record;
+    use petwalker_journal::{Position, RecordDigest, digest};
     use proptest::prelude::*;
 
     /// A log of `count` records of one epoch, after `last`.
@@ -84,20 +85,7 @@ mod tests {
         let mut records = Vec::new();
         for _ in 0..count {
             seq += 1;
-            let envelope = Envelope {
-                event_id: format!("{epoch}-{seq}"),
-                event_type: "thing.happened".to_owned(),
-                stream_id: "thing".to_owned(),
-                version: 1,
-                region: "here".to_owned(),
-                epoch,
-                seq,
-                previous,
-                at_ms: 0,
-                schema: 1,
-                payload: vec![0x80],
-            };
-            let record = envelope.encode().expect("encodes");
+            let record = record(seq, previous, epoch, 0x80);
             previous = digest(&record);
             records.push(record);
         }

@@ -6,6 +6,8 @@
 
 mod compare;
 mod event_table;
+#[cfg(test)]
+mod fixture;
 mod fluvio;
 mod follow;
 mod publish;

@@ -249,25 +249,14 @@ impl Tenant {
     }
 
     fn saw(&mut self, found: Option<Lease>, now: Instant) {
-        if let State::Watching { seen } = &mut self.state {
-            match seen {
-                Some((known, _)) if *known == found => {}
-                _ => *seen = Some((found, now)),
-            }
-            let since = match seen {
-                Some((_, since)) => *since,
-                None => now,
-            };
-            let takeable = match seen {
-                Some((lease, _)) => {
-                    let lease = lease.clone();
-                    self.may_take(lease.as_ref(), since, now)
-                }
-                None => false,
-            };
-            if takeable {
-                self.next_at = now;
-            }
+        let since = match &self.state {
+            State::Watching { seen: Some((known, since)) } if *known == found => *since,
+            State::Watching { .. } => now,
+            State::Holding { .. } => return,
+        };
+        if self.may_take(found.as_ref(), since, now) {
+            self.next_at = now;
         }
+        self.state = State::Watching { seen: Some((found, since)) };
     }
 }

@@ -25,15 +25,13 @@ impl ReplicatedConnection {
     }
 
     async fn run(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows, SqlError> {
-        let kind = Kind::of(sql);
         if self.transaction.is_some() {
             return self.go_on(sql, parameters).await;
         }
-        match kind {
+        match Kind::of(sql) {
             Kind::Select => self.read(sql, parameters).await,
-            Kind::Write if begins(sql) => self.begin(sql).await,
+            Kind::Write | Kind::Control if begins(sql) => self.begin(sql).await,
             Kind::Write => self.write_alone(sql, parameters).await,
-            Kind::Control if begins(sql) => self.begin(sql).await,
             Kind::Control => Err(SqlError::Failed(format!("'{sql}' outside a transaction"))),
         }
     }
@@ -41,23 +39,18 @@ impl ReplicatedConnection {
     async fn read(&mut self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows, SqlError> {
         let shared = self.shared.clone();
         if !shared.is_fresh() {
-            let connection = shared.primary.take()?;
-            let rows = shared.primary.run(&connection, sql, parameters).await;
-            if rows.is_ok() {
-                shared.primary.give_back(connection);
+            let newest = shared.primary.read(sql, parameters.clone()).await;
+            // A primary that is away leaves reads: what the replica has is better than nothing, unless it is damaged.
+            if newest.is_ok() || shared.damaged.load(Ordering::Acquire) {
+                return newest;
             }
-            return rows;
         }
         let local = self.local.get_or_insert_with(|| shared.replica().local.open());
-        let result = local.execute(sql, parameters.clone()).await;
-        match result {
+        match local.execute(sql, parameters.clone()).await {
             Err(error) if is_damage(&error) => {
                 self.local = None;
                 shared.report_damage(&error);
-                let connection = shared.primary.take()?;
-                let rows = shared.primary.run(&connection, sql, parameters).await;
-                shared.primary.give_back(connection);
-                rows
+                shared.primary.read(sql, parameters).await
             }
             other => other,
         }

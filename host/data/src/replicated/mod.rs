@@ -15,7 +15,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
-use libsql::Connection;
 use tokio::sync::{Notify, watch};
 
 use self::connection::ReplicatedConnection;
@@ -169,15 +168,6 @@ impl ReplicatedDatabase {
         });
         tokio::spawn(replica::keep_in_step(Arc::downgrade(&shared)));
         Ok(Self(shared))
-    }
-
-    /// A connection to the primary for the host's own use.
-    ///
-    /// # Errors
-    /// When its address is no good; whether it answers shows with the first statement.
-    pub fn connect_primary(&self) -> Result<Connection, ReplicaError> {
-        let url = self.0.options.url.clone();
-        self.0.primary.connect().map_err(|source| ReplicaError::Primary { url, source })
     }
 
     /// How it stands.

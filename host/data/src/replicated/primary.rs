@@ -41,11 +41,6 @@ impl Primary {
         })
     }
 
-    /// A connection for the host's own use.
-    pub(super) fn connect(&self) -> Result<Connection, libsql::Error> {
-        self.database.connect()
-    }
-
     /// A connection, which is returned with [`Primary::give_back`] where it is still good.
     pub(super) fn take(&self) -> Result<Connection, SqlError> {
         if self.pause().is_some_and(|until| Instant::now() < until) {
@@ -90,24 +85,24 @@ impl Primary {
     /// Counts a write within its transaction; the number that replicas will show once they have it.
     pub(super) async fn count_write(&self, connection: &Connection) -> Result<u64, SqlError> {
         let rows = self.run(connection, COUNT_WRITE, vec![]).await?;
-        match rows.rows.first().and_then(|row| row.first()) {
-            Some(SqlValue::Integer(seq)) => Ok(u64::try_from(*seq).unwrap_or_default()),
-            _ => Err(SqlError::Failed("the primary database does not count its writes".to_owned())),
+        let uncounted = || SqlError::Failed("the primary database does not count its writes".to_owned());
+        number(&rows).ok_or_else(uncounted)
+    }
+
+    /// Runs one statement that reads, on a connection of its own.
+    pub(super) async fn read(&self, sql: &str, parameters: Vec<SqlValue>) -> Result<SqlRows, SqlError> {
+        let connection = self.take()?;
+        let rows = self.run(&connection, sql, parameters).await;
+        if rows.is_ok() {
+            self.give_back(connection);
         }
+        rows
     }
 
     /// How many writes it has; 0 before it counts them.
     pub(super) async fn sequence(&self) -> Result<u64, SqlError> {
-        let connection = self.take()?;
-        let rows = self.run(&connection, "SELECT seq FROM write_sequence WHERE one = 1", vec![]).await;
-        match rows {
-            Ok(rows) => {
-                self.give_back(connection);
-                match rows.rows.first().and_then(|row| row.first()) {
-                    Some(SqlValue::Integer(seq)) => Ok(u64::try_from(*seq).unwrap_or_default()),
-                    _ => Ok(0),
-                }
-            }
+        match self.read("SELECT seq FROM write_sequence WHERE one = 1", vec![]).await {
+            Ok(rows) => Ok(number(&rows).unwrap_or_default()),
             Err(error) if error.to_string().contains("no such table") => Ok(0),
             Err(error) => Err(error),
         }
@@ -119,6 +114,14 @@ impl Primary {
 
     fn pause(&self) -> MutexGuard<'_, Option<Instant>> {
         self.unreachable_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The number in the only row's only column.
+fn number(rows: &SqlRows) -> Option<u64> {
+    match rows.rows.first()?.first()? {
+        SqlValue::Integer(number) => u64::try_from(*number).ok(),
+        _ => None,
     }
 }
 
