@@ -21,6 +21,11 @@ const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-cha
 /// The header by which a component says that a request on a path of commands changed nothing.
 const READ_HEADER: http::HeaderName = http::HeaderName::from_static("edge-read");
 
+/// What is read of a body that is too large, before it is refused.
+const DISCARDED_BYTES_MAX: usize = 32 << 20;
+/// For how long.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Limits on what a client may send.
 #[derive(Clone, Debug)]
 pub struct PublicLimits {
@@ -128,6 +133,7 @@ impl Public {
         }
         let limit = self.options.limits.body_bytes_max(path);
         if declared_length(&request).is_some_and(|length| length > limit as u64) {
+            discard(request.into_body()).await;
             let detail = format!("a request body may have {limit} bytes");
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
@@ -194,6 +200,16 @@ impl Public {
             )
         });
         Ok(Request::from_parts(parts, limited.boxed_unsync()))
+    }
+}
+
+/// Reads what a client is still sending, and drops it: a connection that is closed meanwhile takes the answer with it. Bounded in
+/// bytes and in time; who sends more gets no answer.
+async fn discard(body: Incoming) {
+    let mut rest = Limited::new(body, DISCARDED_BYTES_MAX);
+    let reading = async { while matches!(rest.frame().await, Some(Ok(_))) {} };
+    if tokio::time::timeout(DISCARD_TIMEOUT, reading).await.is_err() {
+        tracing::debug!("a client was still sending a body that is too large");
     }
 }
 
