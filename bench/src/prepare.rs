@@ -59,7 +59,7 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
     let (region, global) =
         (Pool::open(&data.join("region.db")).await?, Pool::open(&data.join("global.db")).await?);
     let (region, global) = (region.take()?, global.take()?);
-    region.execute("INSERT INTO region VALUES (1, 'sao-paulo-centro', 1)", &[])?;
+    region.execute("INSERT INTO region (one, name, epoch) VALUES (1, 'sao-paulo-centro', 1)", &[])?;
 
     let mut entropy = SeededEntropy(11);
     let moment = &mut Moment { now: now(), entropy: &mut entropy };

@@ -33,7 +33,7 @@ pub(crate) struct Walks {
 pub(crate) async fn prepare(root: &Path, data: &Path, count: u32) -> anyhow::Result<Walks> {
     migrate_both(root, data).await?;
     let region = Pool::open(&data.join("region.db")).await?.take()?;
-    region.execute("INSERT INTO region VALUES (1, 'sao-paulo-centro', 1)", &[])?;
+    region.execute("INSERT INTO region (one, name, epoch) VALUES (1, 'sao-paulo-centro', 1)", &[])?;
     region.execute("PRAGMA synchronous = OFF", &[])?;
     let mut entropy = SeededEntropy(13);
     let moment = &mut Moment { now: now(), entropy: &mut entropy };

@@ -211,7 +211,6 @@ CREATE TABLE orders (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orders_reserved ON orders (expires_at_ms) WHERE state = 'reserved';
-
 -- How many transactions wrote this database. A replica shows by it which of them it has.
 CREATE TABLE write_sequence (
     one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -219,7 +218,6 @@ CREATE TABLE write_sequence (
 ) STRICT;
 
 INSERT INTO write_sequence (one, seq) VALUES (1, 0);
-
 -- Who may write each region. A row is written by compare-and-swap only; nobody's clock stands in it.
 CREATE TABLE leases (
     region TEXT PRIMARY KEY,
@@ -229,3 +227,10 @@ CREATE TABLE leases (
     released INTEGER NOT NULL CHECK (released IN (0, 1)),
     heir TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- What a person's part of the regions' events is sealed with. Erasing the key, which leaves the row, erases it in all of them.
+CREATE TABLE account_keys (
+    account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+    seal_key BLOB CHECK (length(seal_key) = 32)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO account_keys (account_id, seal_key) SELECT id, randomblob(32) FROM accounts;

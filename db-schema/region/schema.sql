@@ -113,6 +113,20 @@ CREATE TABLE quotes (
 
 CREATE INDEX quotes_by_end ON quotes (expires_at_ms);
 
+-- Every fix that a device sent, kept for audit even where it does not count.
+CREATE TABLE track_points (
+    ride_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    accuracy_m REAL NOT NULL,
+    elevation_m REAL,
+    PRIMARY KEY (ride_id, seq)
+) STRICT, WITHOUT ROWID;
+-- Points of a walk by the hundred and more in a row instead of one. No release has stored any in the table before.
+DROP TABLE track_points;
+
 -- A ride's track: what is known of it, and the chunk that is being filled.
 CREATE TABLE tracks (
     ride_id TEXT PRIMARY KEY,
@@ -130,18 +144,6 @@ CREATE TABLE track_chunks (
     points BLOB NOT NULL,
     PRIMARY KEY (ride_id, number)
 ) STRICT, WITHOUT ROWID;
-
--- What a walker noted on the way, each under an id of the device's own.
-CREATE TABLE track_marks (
-    ride_id TEXT NOT NULL,
-    id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('pee', 'poo', 'water', 'photo')),
-    at_ms INTEGER NOT NULL,
-    lat REAL NOT NULL,
-    lon REAL NOT NULL,
-    PRIMARY KEY (ride_id, id)
-) STRICT, WITHOUT ROWID;
-
 -- One-use tickets for sockets of browsers, which cannot send an access token with their handshake.
 CREATE TABLE tickets (
     digest BLOB PRIMARY KEY,
@@ -153,3 +155,28 @@ CREATE TABLE tickets (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX tickets_by_end ON tickets (expires_at_ms);
+-- What a walker noted on the way, each under an id of the device's own.
+CREATE TABLE track_marks (
+    ride_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('pee', 'poo', 'water', 'photo')),
+    at_ms INTEGER NOT NULL,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    PRIMARY KEY (ride_id, id)
+) STRICT, WITHOUT ROWID;
+-- The region's number, which its ids carry; 0 where there is one region only.
+ALTER TABLE region ADD COLUMN number INTEGER NOT NULL DEFAULT 0 CHECK (number BETWEEN 0 AND 4095);
+
+-- Whose walk a track is of, and what its part of the events is sealed with: a key of this track only.
+ALTER TABLE tracks ADD COLUMN tutor_id TEXT;
+ALTER TABLE tracks ADD COLUMN seal_key BLOB CHECK (seal_key IS NULL OR length(seal_key) = 32);
+
+-- What the events make, column for column: an owner and its standbys hold the same rows of these at the same event.
+CREATE VIEW replicated_rides AS SELECT id, body FROM rides;
+CREATE VIEW replicated_offers AS SELECT id, ride_id, walker_id, state, expires_at_ms, distance_m FROM offers;
+CREATE VIEW replicated_ride_details AS SELECT ride_id, lat, lon, notes, pin FROM ride_details;
+CREATE VIEW replicated_quotes AS SELECT id, account_id, expires_at_ms, body FROM quotes;
+CREATE VIEW replicated_commands AS SELECT actor, id, fingerprint, outcome, at_ms FROM commands;
+CREATE VIEW replicated_track_chunks AS SELECT ride_id, number, points FROM track_chunks;
+CREATE VIEW replicated_track_marks AS SELECT ride_id, id, kind, at_ms, lat, lon FROM track_marks;

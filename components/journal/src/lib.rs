@@ -59,6 +59,21 @@ pub struct Envelope {
     /// The facts, MessagePack with named fields.
     #[serde(with = "serde_bytes")]
     pub payload: Vec<u8>,
+    /// The command that it came of; none where nobody named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<CommandMark>,
+}
+
+/// The name of a command, so that whoever has its events answers a repeat of it as the first time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandMark {
+    /// Who commanded: an account's id.
+    pub actor: String,
+    /// The actor's own name for the command.
+    pub id: String,
+    /// Digest of what was asked.
+    #[serde(with = "serde_bytes")]
+    pub fingerprint: Vec<u8>,
 }
 
 /// Why bytes are not a record, or a record does not follow another.
@@ -176,7 +191,7 @@ pub struct Batch {
 
 #[cfg(test)]
 mod tests {
-    use super::{Envelope, JournalError, Position, RecordDigest, digest};
+    use super::{CommandMark, Envelope, JournalError, Position, RecordDigest, digest};
     use proptest::prelude::*;
 
     fn envelope(seq: u64, previous: RecordDigest, epoch: u64) -> Envelope {
@@ -192,6 +207,7 @@ mod tests {
             at_ms: 1_700_000_000_000,
             schema: 1,
             payload: vec![0x80],
+            command: None,
         }
     }
 
@@ -203,6 +219,15 @@ mod tests {
         let bytes = hex::decode(GOLDEN.trim()).expect("hex");
         assert_eq!(Envelope::decode(&bytes), Ok(envelope(1, RecordDigest::GENESIS, 1)));
         assert_eq!(envelope(1, RecordDigest::GENESIS, 1).encode(), Ok(bytes));
+    }
+
+    /// A reader of before passes over what it does not know, and the other way round.
+    #[test]
+    fn a_command_is_carried_and_may_be_left_out() {
+        let mark = CommandMark { actor: "a".into(), id: "key".into(), fingerprint: vec![1, 2] };
+        let marked = Envelope { command: Some(mark), ..envelope(1, RecordDigest::GENESIS, 1) };
+        let bytes = marked.encode().expect("encodes");
+        assert_eq!(Envelope::decode(&bytes), Ok(marked));
     }
 
     #[test]

@@ -13,6 +13,27 @@ use crate::Moment;
 #[error("'{0}' is not an id: a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057 was expected")]
 pub struct IdError(String);
 
+/// Numbers the regions, from 1 to 4095; 0 stands for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegionNumber(u16);
+
+impl RegionNumber {
+    /// No region in particular.
+    pub const NONE: Self = Self(0);
+
+    /// The region of that number; none above 4095.
+    #[must_use]
+    pub const fn new(number: u16) -> Option<Self> {
+        if number < 1 << 12 { Some(Self(number)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
@@ -25,6 +46,24 @@ macro_rules! ids {
             pub fn new(moment: &mut Moment<'_>) -> Self {
                 let random = moment.bytes::<10>();
                 Self(uuid::Builder::from_unix_timestamp_millis(moment.now.unsigned(), &random).into_uuid())
+            }
+
+            /// A fresh id of a thing that belongs to the region of that number. It stands in the 12 bits after the
+            /// version (`rand_a` in RFC 9562, free for such use), so that whoever holds the id knows where to ask.
+            /// Number 0 stands for no region in particular: those bits are random then.
+            pub fn new_in(region: RegionNumber, moment: &mut Moment<'_>) -> Self {
+                let mut random = moment.bytes::<10>();
+                if region != RegionNumber::NONE {
+                    random[..2].copy_from_slice(&region.get().to_be_bytes());
+                }
+                Self(uuid::Builder::from_unix_timestamp_millis(moment.now.unsigned(), &random).into_uuid())
+            }
+
+            /// What stands where the number of its region would, for ids made by `new_in`.
+            #[must_use]
+            pub fn region(&self) -> RegionNumber {
+                let bytes = self.0.as_bytes();
+                RegionNumber(u16::from_be_bytes([bytes[6] & 0x0f, bytes[7]]))
             }
         }
 
@@ -94,7 +133,7 @@ ids! {
 
 #[cfg(test)]
 mod tests {
-    use super::RideId;
+    use super::{RegionNumber, RideId};
     use crate::{Moment, SeededEntropy, UtcMillis};
 
     #[test]
@@ -104,6 +143,22 @@ mod tests {
         let (first, second) = (at(1_700_000_000_000), at(1_700_000_000_001));
         assert!(first < second);
         assert_eq!(first.to_string().parse(), Ok(first));
+    }
+
+    #[test]
+    fn an_id_knows_its_region_and_is_ordered_all_the_same() {
+        let mut entropy = SeededEntropy(2);
+        let mut moment = Moment { now: UtcMillis::new(1_700_000_000_000), entropy: &mut entropy };
+        for number in [1, 7, 4095] {
+            let region = RegionNumber::new(number).expect("a number");
+            let id = RideId::new_in(region, &mut moment);
+            assert_eq!((id.region(), id.to_string().as_bytes()[14]), (region, b'7'));
+            assert_eq!(id.to_string().parse::<RideId>().expect("an id").region(), region);
+        }
+        assert_eq!(RegionNumber::new(4096), None);
+        let earlier = RideId::new_in(RegionNumber(4095), &mut moment);
+        moment.now = UtcMillis::new(1_700_000_000_001);
+        assert!(earlier < RideId::new_in(RegionNumber(1), &mut moment));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod time;
 pub use geo::{Cell, GeoPoint, PlaceError};
 pub use id::{
     AccountId, EntryId, EventId, IdError, InvoiceId, MarkId, OfferId, OrderId, PaymentId, PetId, ProductId,
-    QuoteId, RideId, SessionId,
+    QuoteId, RegionNumber, RideId, SessionId,
 };
 pub use money::{BasisPoints, Currency, Money, MoneyError};
 pub use time::{Millis, UtcMillis};

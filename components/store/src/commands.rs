@@ -1,5 +1,6 @@
 //! Command ids: a repeat is answered as the first time and does nothing more.
 
+use petwalker_journal::CommandMark;
 use petwalker_kernel::UtcMillis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,4 +72,29 @@ pub fn once<S: Sql, T: Serialize + DeserializeOwned, E: From<CommandError>>(
     )
     .map_err(CommandError::from)?;
     Ok(outcome)
+}
+
+/// Notes what a command came to that was carried out elsewhere and whose events were taken over here, inside the caller's
+/// transaction. Of several events of one command the last one counts.
+///
+/// # Errors
+/// When the database fails.
+pub fn remember(
+    sql: &impl Sql,
+    mark: &CommandMark,
+    outcome: &impl Serialize,
+    at_ms: i64,
+) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO commands (actor, id, fingerprint, outcome, at_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
+         ON CONFLICT (actor, id) DO UPDATE SET outcome = excluded.outcome",
+        &[
+            mark.actor.as_str().into(),
+            mark.id.as_str().into(),
+            mark.fingerprint.as_slice().into(),
+            Value::encode(outcome)?,
+            at_ms.into(),
+        ],
+    )
+    .map(drop)
 }

@@ -1,10 +1,10 @@
 //! The event table: a region's outbox and its log.
 
-use petwalker_journal::{Envelope, RecordDigest, digest};
-use petwalker_kernel::{EventId, Moment};
+use petwalker_journal::{CommandMark, Envelope, RecordDigest, digest};
+use petwalker_kernel::{EventId, Moment, RegionNumber};
 use serde::Serialize;
 
-use crate::{Row, Sql, SqlError, Value};
+use crate::{Command, Row, Sql, SqlError, Value};
 
 /// The region that a database holds and the epoch of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Region {
     pub name: String,
     /// The owner's epoch.
     pub epoch: u64,
+    /// The region's number, which its ids carry.
+    pub number: RegionNumber,
 }
 
 impl Region {
@@ -22,9 +24,11 @@ impl Region {
     /// When it holds none yet or the database fails.
     pub fn read(sql: &impl Sql) -> Result<Self, SqlError> {
         let row = sql
-            .first("SELECT name, epoch FROM region WHERE one = 1", &[])?
+            .first("SELECT name, epoch, number FROM region WHERE one = 1", &[])?
             .ok_or_else(|| SqlError::Unavailable("the database holds no region yet".to_owned()))?;
-        Ok(Self { name: row.text(0)?.to_owned(), epoch: row.uint(1)? })
+        let number = RegionNumber::new(row.uint(2)?)
+            .ok_or_else(|| SqlError::Stored("a region's number is below 4096".to_owned()))?;
+        Ok(Self { name: row.text(0)?.to_owned(), epoch: row.uint(1)?, number })
     }
 }
 
@@ -40,6 +44,8 @@ pub struct NewEvent<'a, T> {
     pub schema: u32,
     /// The facts.
     pub facts: &'a T,
+    /// The command that it comes of.
+    pub command: Option<&'a Command>,
 }
 
 /// Appends an event to the region's log, inside the caller's transaction; its sequence number.
@@ -52,11 +58,7 @@ pub fn append<T: Serialize>(
     moment: &mut Moment<'_>,
     event: NewEvent<'_, T>,
 ) -> Result<u64, SqlError> {
-    let last = sql.first("SELECT seq, digest FROM events ORDER BY seq DESC LIMIT 1", &[])?;
-    let (seq, previous) = match last {
-        Some(row) => (row.uint::<u64>(0)?, digest_in(&row, 1)?),
-        None => (0, RecordDigest::GENESIS),
-    };
+    let (seq, previous) = last(sql)?;
     let envelope = Envelope {
         event_id: EventId::new(moment).to_string(),
         event_type: event.event_type.to_owned(),
@@ -69,19 +71,64 @@ pub fn append<T: Serialize>(
         at_ms: moment.now.get(),
         schema: event.schema,
         payload: rmp_serde::to_vec_named(event.facts).map_err(|e| SqlError::Stored(e.to_string()))?,
+        command: event.command.map(|command| CommandMark {
+            actor: command.actor.clone(),
+            id: command.id.clone(),
+            fingerprint: command.fingerprint.clone(),
+        }),
     };
+    let seq = envelope.seq;
     let record = envelope.encode().map_err(|e| SqlError::Stored(e.to_string()))?;
+    insert(sql, envelope, record)?;
+    Ok(seq)
+}
+
+/// The last event's sequence number and digest.
+fn last(sql: &impl Sql) -> Result<(u64, RecordDigest), SqlError> {
+    let last = sql.first("SELECT seq, digest FROM events ORDER BY seq DESC LIMIT 1", &[])?;
+    last.map_or(Ok((0, RecordDigest::GENESIS)), |row| Ok((row.uint(0)?, digest_in(&row, 1)?)))
+}
+
+fn insert(sql: &impl Sql, envelope: Envelope, record: Vec<u8>) -> Result<(), SqlError> {
+    let digest = digest(&record);
     sql.execute(
         "INSERT INTO events (seq, type, stream_id, record, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
         &[
             Value::Integer(i64::try_from(envelope.seq).unwrap_or(i64::MAX)),
             envelope.event_type.into(),
             envelope.stream_id.into(),
-            Value::Blob(record.clone()),
-            digest(&record).as_bytes().as_slice().into(),
+            Value::Blob(record),
+            digest.as_bytes().as_slice().into(),
         ],
     )?;
-    Ok(envelope.seq)
+    Ok(())
+}
+
+/// Takes over an event that the region's owner appended, inside the caller's transaction: the event, of which the rows
+/// are to be made; none where it was taken over before.
+///
+/// # Errors
+/// When the record is none, or was not appended after the last one here, or the database fails.
+pub fn take_over(sql: &impl Sql, record: Vec<u8>) -> Result<Option<Envelope>, SqlError> {
+    let envelope = Envelope::decode(&record).map_err(|e| SqlError::Stored(e.to_string()))?;
+    let (seq, previous) = last(sql)?;
+    if envelope.seq <= seq {
+        return Ok(None);
+    }
+    if envelope.seq != seq + 1 || envelope.previous != previous {
+        let found = envelope.seq;
+        return Err(SqlError::Stored(format!("event {found} was not written after event {seq} here")));
+    }
+    insert(sql, envelope.clone(), record)?;
+    Ok(Some(envelope))
+}
+
+/// The sequence number of the last event, 0 before the first.
+///
+/// # Errors
+/// When the database fails.
+pub fn last_seq(sql: &impl Sql) -> Result<u64, SqlError> {
+    Ok(last(sql)?.0)
 }
 
 fn digest_in(row: &Row, column: usize) -> Result<RecordDigest, SqlError> {

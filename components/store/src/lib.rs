@@ -15,8 +15,8 @@ mod spin;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 mod native;
 
-pub use commands::{Command, CommandError, once};
-pub use events::{NewEvent, Region, append, read_after};
+pub use commands::{Command, CommandError, once, remember};
+pub use events::{NewEvent, Region, append, last_seq, read_after, take_over};
 pub use offsets::{OffsetError, advance as advance_offset, get as get_offset};
 pub use sql::{Row, Sql, SqlError, Value, transaction};
 

@@ -4,6 +4,7 @@
 //! take turns without blocking a thread, and whatever a component leaves open is rolled back. Migrations bring a file to
 //! the schema that the node's software expects, or say exactly why they cannot.
 
+mod gate;
 mod key_value;
 pub mod lease;
 mod local;
@@ -13,6 +14,7 @@ mod statement;
 mod storage;
 mod watchdog;
 
+pub use gate::WriteGate;
 pub use key_value::LocalKeyValue;
 pub use local::{CommitWatch, LocalDatabase, OpenError, PoolOptions};
 pub use replicated::{ReplicaError, ReplicaOptions, ReplicaStatus, ReplicatedDatabase};

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 
 use self::connection::{Lent, LocalConnection, Pooled};
 pub(crate) use self::connection::{collect_rows, to_error, to_libsql};
+use crate::gate::WriteGate;
 use crate::watchdog::Watchdog;
 
 /// Limits of a pool.
@@ -85,6 +86,8 @@ struct Shared {
     /// Whether somebody has the turn.
     writing: AtomicBool,
     commits: watch::Sender<u64>,
+    gate: WriteGate,
+    path: PathBuf,
     watchdog: Watchdog,
 }
 
@@ -111,6 +114,8 @@ impl LocalDatabase {
             writer: Arc::default(),
             writing: AtomicBool::new(false),
             commits: watch::Sender::new(0),
+            gate: WriteGate::default(),
+            path: path.to_owned(),
             watchdog,
         })))
     }
@@ -125,6 +130,30 @@ impl LocalDatabase {
         Ok(connection)
     }
 
+    /// The gate before the pool's writers; open until somebody closes it.
+    #[must_use]
+    pub fn gate(&self) -> &WriteGate {
+        &self.0.gate
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Writes a copy of the file as it is now, which can be opened as a database of its own.
+    ///
+    /// # Errors
+    /// When there is a file already, or the copy cannot be written.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), libsql::Error> {
+        let text = path.to_string_lossy().into_owned();
+        let connection = self.connect().await?;
+        let mut rows = connection.query("VACUUM INTO ?1", [text]).await?;
+        while rows.next().await?.is_some() {}
+        Ok(())
+    }
+
     /// Tells of each commit made through the pool.
     #[must_use]
     pub fn commits(&self) -> CommitWatch {
@@ -132,7 +161,7 @@ impl LocalDatabase {
     }
 
     /// Says that the file was written by other means: connections read it anew.
-    pub(crate) fn changed_elsewhere(&self) {
+    pub fn changed_elsewhere(&self) {
         self.0.idle().retain_mut(|pooled| pooled.end_snapshot().is_ok());
         self.0.commits.send_modify(|count| *count = count.wrapping_add(1));
     }

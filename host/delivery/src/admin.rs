@@ -1,15 +1,32 @@
 //! Health and metrics, on a listener of their own.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use edge_data::ReplicatedDatabase;
 use edge_runtime::{App, Body, full_body};
 use edge_streams::RelayStatus;
-use http::{Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::problem::problem;
+
+/// What becomes of a wish.
+pub type Done<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+
+/// What an operator asks of a node among others.
+pub trait Operations: Send + Sync + 'static {
+    /// The node and its regions, as JSON.
+    fn status(&self) -> serde_json::Value;
+
+    /// Hands a region over to another edge; why not, where that fails.
+    fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> Done<'a>;
+
+    /// Brings the regions' figures up to date.
+    fn refresh(&self);
+}
 
 /// The service behind the admin listener.
 pub struct Admin {
@@ -18,6 +35,7 @@ pub struct Admin {
     replicated: Vec<(String, ReplicatedDatabase)>,
     metrics: PrometheusHandle,
     ready: Arc<AtomicBool>,
+    operations: Option<Arc<dyn Operations>>,
 }
 
 impl Admin {
@@ -30,11 +48,29 @@ impl Admin {
         metrics: PrometheusHandle,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Self { app, relays, replicated, metrics, ready }
+        Self { app, relays, replicated, metrics, ready, operations: None }
+    }
+
+    /// Takes what an operator asks of a node among others, too.
+    #[must_use]
+    pub fn with_operations(mut self, operations: Arc<dyn Operations>) -> Self {
+        self.operations = Some(operations);
+        self
     }
 
     /// Answers one request.
-    pub fn handle<B>(&self, request: &Request<B>) -> Response<Body> {
+    pub async fn handle<B>(&self, request: &Request<B>) -> Response<Body> {
+        let path = request.uri().path();
+        match (&self.operations, request.method()) {
+            (Some(operations), &Method::GET) if path == "/status" => json(&operations.status()),
+            (Some(operations), &Method::POST) if path.starts_with("/regions/") => {
+                hand_over(&**operations, path, request.uri().query().unwrap_or_default()).await
+            }
+            _ => self.answer(request),
+        }
+    }
+
+    fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
@@ -53,6 +89,9 @@ impl Admin {
 
     #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
     fn refresh(&self) {
+        if let Some(operations) = &self.operations {
+            operations.refresh();
+        }
         for component in self.app.status() {
             let id = component.id;
             metrics::gauge!("component_permits_free", "component" => id.clone())
@@ -76,6 +115,27 @@ impl Admin {
                 .set(f64::from(u8::from(relay.is_failing())));
         }
     }
+}
+
+/// `POST /regions/{region}/hand-over?to={edge}`.
+async fn hand_over(operations: &dyn Operations, path: &str, query: &str) -> Response<Body> {
+    let region = path.strip_prefix("/regions/").and_then(|rest| rest.strip_suffix("/hand-over"));
+    let to = query.split('&').find_map(|pair| pair.strip_prefix("to="));
+    let (Some(region), Some(to)) = (region, to) else {
+        let detail = "POST /regions/{region}/hand-over?to={edge}";
+        return problem(StatusCode::NOT_FOUND, "no-route", detail);
+    };
+    match operations.hand_over(region, to).await {
+        Ok(()) => text(StatusCode::OK, "handed over\n".to_owned()),
+        Err(why) => problem(StatusCode::CONFLICT, "not-handed-over", &why),
+    }
+}
+
+fn json(value: &serde_json::Value) -> Response<Body> {
+    let mut response = text(StatusCode::OK, value.to_string());
+    let kind = header::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use edge_data::WriteGate;
 use edge_runtime::Body;
 use edge_runtime::route::Pattern;
 use edge_streams::{EventTable, RelayStatus, StreamError};
@@ -68,6 +69,9 @@ pub struct DurabilityOptions {
 pub struct Durability {
     options: DurabilityOptions,
     stream: Option<StreamProgress>,
+    /// Closed once this node has lost the region: then nothing is acknowledged any more, since another owner may never
+    /// have seen it.
+    gate: WriteGate,
 }
 
 /// How far the stream is.
@@ -94,8 +98,8 @@ impl StreamProgress {
 impl Durability {
     /// Acknowledges as `options` say; without `stream`, nothing is worth more than [`Level::Local`].
     #[must_use]
-    pub fn new(options: DurabilityOptions, stream: Option<StreamProgress>) -> Arc<Self> {
-        Arc::new(Self { options, stream })
+    pub fn new(options: DurabilityOptions, stream: Option<StreamProgress>, gate: WriteGate) -> Arc<Self> {
+        Arc::new(Self { options, stream, gate })
     }
 
     /// The class of a request; none for reads and for paths of no class.
@@ -127,6 +131,12 @@ impl Durability {
             (Level::Stream, Some(stream)) => self.reach(stream).await,
             _ => Level::Local,
         };
+        if !self.gate.is_open() {
+            return refusal(
+                "another node has taken over meanwhile; repeat the same command with the same Idempotency-Key to learn \
+                 whether it was done",
+            );
+        }
         if reached < class.level && self.options.when_unavailable == WhenUnavailable::Refuse {
             return refusal(
                 "it was done here, but the stream that keeps a second copy did not take it yet; repeat the same \

@@ -12,6 +12,7 @@ pub mod internal;
 pub mod objects;
 mod problem;
 pub mod public;
+pub mod regions;
 pub mod server;
 pub mod sockets;
 pub mod tls;

@@ -1,6 +1,6 @@
 //! Requests from outside.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,27 +68,35 @@ pub struct Public {
     durability: Arc<Durability>,
     freshness: Freshness,
     scheme: Scheme,
-    figures: Figures,
+    log: AccessLog,
 }
 
-/// The figures of all requests, looked up once.
-struct Figures {
+/// Notes each request: its figures, looked up once, and a line in the log.
+pub(crate) struct AccessLog {
     /// Requests by the class of their status: 1xx to 5xx.
     by_class: [metrics::Counter; 5],
     seconds: metrics::Histogram,
 }
 
-impl Figures {
-    fn new() -> Self {
+impl AccessLog {
+    pub(crate) fn new() -> Self {
         let by_class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
             .map(|class| metrics::counter!("http_requests_total", "status" => class));
         Self { by_class, seconds: metrics::histogram!("http_request_seconds") }
     }
 
-    fn note(&self, status: u16, elapsed: Duration) {
+    pub(crate) fn note(&self, method: &http::Method, path: &str, status: StatusCode, started: Instant) {
+        let (status, elapsed) = (status.as_u16(), started.elapsed());
         let class = usize::from(status / 100).clamp(1, 5) - 1;
         self.by_class[class].increment(1);
         self.seconds.record(elapsed.as_secs_f64());
+        tracing::info!(
+            http.method = %method,
+            http.path = path,
+            http.status = status,
+            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
     }
 }
 
@@ -103,7 +111,7 @@ impl Public {
         freshness: Freshness,
     ) -> Self {
         let scheme = if options.tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, options, sockets, durability, freshness, scheme, figures: Figures::new() }
+        Self { app, options, sockets, durability, freshness, scheme, log: AccessLog::new() }
     }
 
     /// Answers one request, and logs it.
@@ -111,21 +119,13 @@ impl Public {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let response = self.answer(request, peer).await;
-        let status = response.status().as_u16();
-        let elapsed = started.elapsed();
-        self.figures.note(status, elapsed);
-        tracing::info!(
-            http.method = %method,
-            http.path = path,
-            http.status = status,
-            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
+        let response = self.answer(request.map(incoming), peer.ip()).await;
+        self.log.note(&method, &path, response.status(), started);
         response
     }
 
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    /// Answers one request of a client at that address.
+    pub async fn answer(&self, request: Request<Body>, client: IpAddr) -> Response<Body> {
         let path = request.uri().path();
         let guarded = decodes_to_prefix(path, &self.options.internal_prefix);
         if guarded || request.headers().contains_key(&self.options.internal_header) {
@@ -144,7 +144,7 @@ impl Public {
         if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
             return refusal;
         }
-        let request = match self.prepare(request, peer) {
+        let request = match self.prepare(request, client) {
             Ok(request) => request,
             Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         };
@@ -175,7 +175,7 @@ impl Public {
     }
 
     /// Makes the URI absolute, notes the client's address, and bounds the body.
-    fn prepare(&self, request: Request<Incoming>, peer: SocketAddr) -> Result<Request<Body>, &'static str> {
+    fn prepare(&self, request: Request<Body>, client: IpAddr) -> Result<Request<Body>, &'static str> {
         let limit = self.options.limits.body_bytes_max(request.uri().path());
         let (mut parts, body) = request.into_parts();
         let authority = match parts.headers.get(header::HOST) {
@@ -190,22 +190,27 @@ impl Public {
             .path_and_query(path)
             .build()
             .map_err(|_| "the request's target is malformed")?;
-        if let Ok(address) = header::HeaderValue::from_str(&peer.ip().to_string()) {
+        if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
         let limited = Limited::new(body, limit).map_err(move |error| {
-            error.downcast::<hyper::Error>().map_or_else(
+            error.downcast::<edge_runtime::BodyError>().map_or_else(
                 |_| edge_runtime::BodyError::HttpRequestBodySize(u64::try_from(limit).ok()),
-                |error| (*error).into(),
+                |error| *error,
             )
         });
         Ok(Request::from_parts(parts, limited.boxed_unsync()))
     }
 }
 
+/// A body as it comes from a connection.
+pub(crate) fn incoming(body: Incoming) -> Body {
+    body.map_err(edge_runtime::BodyError::from).boxed_unsync()
+}
+
 /// Reads what a client is still sending, and drops it: a connection that is closed meanwhile takes the answer with it. Bounded in
 /// bytes and in time; who sends more gets no answer.
-async fn discard(body: Incoming) {
+async fn discard(body: Body) {
     let mut rest = Limited::new(body, DISCARDED_BYTES_MAX);
     let reading = async { while matches!(rest.frame().await, Some(Ok(_))) {} };
     if tokio::time::timeout(DISCARD_TIMEOUT, reading).await.is_err() {
@@ -213,13 +218,13 @@ async fn discard(body: Incoming) {
     }
 }
 
-fn declared_length(request: &Request<Incoming>) -> Option<u64> {
+fn declared_length<B>(request: &Request<B>) -> Option<u64> {
     request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether a path is, in any spelling, the prefix or under it: percent-encoding and doubled or dotted slashes are what
 /// a router further in may undo.
-fn decodes_to_prefix(path: &str, prefix: &str) -> bool {
+pub(crate) fn decodes_to_prefix(path: &str, prefix: &str) -> bool {
     // The usual path, spelled plainly, is judged without a copy.
     if !path.contains(['%', '.']) && !path.contains("//") {
         let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();

@@ -10,7 +10,8 @@ use edge_data::{
 };
 use edge_runtime::Manifest;
 
-use crate::config::{Config, Primary};
+use crate::commons::Commons;
+use crate::config::{Config, Database, Primary};
 
 /// How long a primary has to be migrated.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,41 +23,65 @@ pub(crate) struct OpenData {
     pub(crate) migrated: Vec<(String, Vec<String>)>,
 }
 
-/// Opens and migrates every database of the node.
+/// An open database.
+pub(crate) enum Opened {
+    /// A file.
+    Local(LocalDatabase),
+    /// A replica of a primary, which is reached so.
+    Replicated(ReplicatedDatabase, Reach),
+}
+
+/// How a primary is reached.
+pub(crate) struct Reach {
+    pub(crate) url: String,
+    pub(crate) token: String,
+}
+
+/// Opens and migrates one database; which migrations ran.
+pub(crate) async fn open_database(
+    config: &Config,
+    manifest: &Manifest,
+    label: &str,
+    settings: &Database,
+    commons: &Commons,
+) -> anyhow::Result<(Opened, Vec<String>)> {
+    let pool = config.limits.pool();
+    let migrations = migrate::read_folder(&manifest.root.join(&settings.migrations))?;
+    let file = config.node.data.join(&settings.file);
+    if let Some(primary) = &settings.primary {
+        let (database, reach, ran) = open_replicated(primary, file.with_extension("replica"), pool, &migrations)
+            .await
+            .with_context(|| format!("database '{label}'"))?;
+        return Ok((Opened::Replicated(database, reach), ran));
+    }
+    let database = commons.database(&file, pool).await?;
+    let connection = database.connect().await?;
+    let ran = migrate::run(&connection, &migrations)
+        .await
+        .with_context(|| format!("database '{label}' ({})", file.display()))?;
+    Ok((Opened::Local(database), ran))
+}
+
+/// Opens and migrates every database of a node that is alone.
 pub(crate) async fn open_data(config: &Config, manifest: &Manifest) -> anyhow::Result<OpenData> {
     let data = &config.node.data;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
-    let options = PoolOptions {
-        statement_timeout: Duration::from_millis(config.limits.statement_timeout_ms),
-        ..PoolOptions::default()
-    };
     let mut opened = OpenData { storage: LocalStorage::default(), migrated: Vec::new() };
     for (label, settings) in &config.databases.0 {
-        let migrations = migrate::read_folder(&manifest.root.join(&settings.migrations))?;
-        if let Some(primary) = &settings.primary {
-            let folder = data.join(&settings.file).with_extension("replica");
-            let (database, ran) = open_replicated(primary, folder, options, &migrations)
-                .await
-                .with_context(|| format!("database '{label}'"))?;
-            opened.migrated.push((label.clone(), ran));
-            opened.storage.add_replicated(label, database);
-            continue;
-        }
-        let database = LocalDatabase::open(&data.join(&settings.file), options).await?;
-        let connection = database.connect().await?;
-        let ran = migrate::run(&connection, &migrations)
-            .await
-            .with_context(|| format!("database '{label}' ({})", data.join(&settings.file).display()))?;
+        let (database, ran) = open_database(config, manifest, label, settings, &Commons::default()).await?;
         opened.migrated.push((label.clone(), ran));
-        opened.storage.add_database(label, database);
+        match database {
+            Opened::Local(database) => opened.storage.add_database(label, database),
+            Opened::Replicated(database, _) => opened.storage.add_replicated(label, database),
+        }
     }
     claim_region(config, &opened.storage).await?;
     let mut labels: Vec<&String> = manifest.components.values().flat_map(|c| &c.key_value_stores).collect();
     labels.sort();
     labels.dedup();
     if !labels.is_empty() {
-        let file = LocalDatabase::open(&data.join("key-value.db"), options).await?;
+        let file = LocalDatabase::open(&data.join("key-value.db"), config.limits.pool()).await?;
         for label in labels {
             opened.storage.add_store(label, LocalKeyValue::open(file.clone(), label).await?);
         }
@@ -71,7 +96,7 @@ async fn open_replicated(
     folder: PathBuf,
     pool: PoolOptions,
     migrations: &[Migration],
-) -> anyhow::Result<(ReplicatedDatabase, Vec<String>)> {
+) -> anyhow::Result<(ReplicatedDatabase, Reach, Vec<String>)> {
     let token = match &primary.token_file {
         Some(file) => std::fs::read_to_string(file)
             .with_context(|| format!("cannot read the primary's token from {}", file.display()))?
@@ -94,6 +119,7 @@ async fn open_replicated(
         }
         Err(error) => return Err(error),
     };
+    let reach = Reach { url: primary.url.clone(), token: token.clone() };
     let options = ReplicaOptions {
         url: primary.url.clone(),
         token,
@@ -103,7 +129,7 @@ async fn open_replicated(
         sync_timeout: Duration::from_millis(primary.wait_ms),
         statement_timeout: Duration::from_millis(primary.statement_timeout_ms),
     };
-    Ok((ReplicatedDatabase::open(options).await?, ran))
+    Ok((ReplicatedDatabase::open(options).await?, reach, ran))
 }
 
 /// Notes in the event database which region it holds. A file of another region is refused.

@@ -7,18 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use edge_data::{LocalStorage, ReplicatedDatabase};
+use edge_data::LocalStorage;
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
 use edge_delivery::{
     Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
     StreamProgress,
 };
-use edge_runtime::{App, AppBuilder, Manifest};
+use edge_runtime::{App, AppBuilder, Body, Manifest};
 use edge_streams::{Deliver, EventTable, FluvioTopic, Publish, Relay, RelayStatus};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::commons::Commons;
 use crate::config::Config;
 use crate::data::open_data;
 use crate::secrets;
@@ -45,6 +48,21 @@ impl Node {
     /// # Errors
     /// When any of it fails; the message says what and where.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, &Commons::default()).await
+    }
+
+    /// The same beside other nodes in this process, with which it shares what they have in common.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_with(config: &Config, commons: &Commons) -> Result<Self, StartError> {
+        match config.regions.file {
+            Some(_) => crate::edge::start(config, commons).await,
+            None => Self::start_alone(config).await,
+        }
+    }
+
+    async fn start_alone(config: &Config) -> Result<Self, StartError> {
         let manifest = Manifest::load(&config.node.manifest)?;
         let opened = open_data(config, &manifest).await?;
         let (variables, secret) = variables(config)?;
@@ -54,12 +72,8 @@ impl Node {
             .limits(config.limits.runtime())
             .storage(storage.clone())
             .variables(variables);
-        let objects = &config.objects;
-        if !objects.host.is_empty() {
-            let folder = config.node.data.join(&objects.folder);
-            let store = ObjectFolder::open(&objects.host, &folder, objects.object_kib << 10)
-                .with_context(|| format!("the object folder {} cannot be used", folder.display()))?;
-            builder = builder.in_process(Arc::new(store));
+        if let Some(store) = objects(config)? {
+            builder = builder.in_process(store);
         }
         let cache: PathBuf = config.node.cache.clone().unwrap_or_else(|| config.node.data.join("cache"));
         let app = tokio::task::spawn_blocking(move || builder.load(&cache)).await??;
@@ -70,7 +84,8 @@ impl Node {
         let hub = Arc::new(Hub::default());
         let mut tasks = Vec::new();
         let events = Events::relay(config, &storage, &internal, &hub, &stopped).await?;
-        let durability = Durability::new(config.durability.options(), events.progress);
+        let gate = edge_data::WriteGate::default();
+        let durability = Durability::new(config.durability.options(), events.progress, gate);
         tasks.extend(events.tasks);
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
@@ -80,63 +95,24 @@ impl Node {
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
-        let parts =
-            Parts { app, sockets, durability, replicated, relays: events.relays, stop, stopped, tasks };
-        Self::listen(config, parts).await
-    }
-
-    async fn listen(
-        config: &Config,
-        Parts { app, sockets, durability, replicated, relays, stop, stopped, tasks }: Parts,
-    ) -> Result<Self, StartError> {
-        let tls = match &config.tls {
-            Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
-            None => None,
-        };
         // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
         let options = PublicOptions {
             limits: config.limits.public(),
             internal_prefix: config.internal.prefix.clone(),
             internal_header: INTERNAL_HEADER,
-            tls: tls.is_some(),
+            tls: config.tls.is_some(),
         };
         let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
         let public = Arc::new(Public::new(app.clone(), options, sockets.clone(), durability, freshness));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Arc::new(Admin::new(app.clone(), relays, replicated, metrics, ready.clone()));
-        let public_listener = Listener::bind(config.listen.public, tls).await?;
-        let admin_listener = Listener::bind(config.listen.admin, None).await?;
-        let (public_address, admin_address) = (public_listener.address(), admin_listener.address());
-        let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
-        let serve_public = public_listener.serve(
-            move |request, peer| {
-                let public = public.clone();
-                async move { public.handle(request, peer).await }
-            },
-            stopped.clone(),
-            grace,
-        );
-        let serve_admin = admin_listener.serve(
-            move |request, _| {
-                let response = admin.handle(&request);
-                async move { response }
-            },
-            stopped,
-            grace,
-        );
-        let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
-        Ok(Self {
-            public: public_address,
-            admin: admin_address,
-            app,
-            stop,
-            ready,
-            sockets,
-            grace,
-            tasks,
-            listeners,
-        })
+        let admin = Admin::new(app.clone(), events.relays, replicated, metrics, ready.clone());
+        let parts = Parts { app, sockets, ready, admin, stop, stopped, tasks };
+        let handle = move |request, peer| {
+            let public = public.clone();
+            async move { public.handle(request, peer).await }
+        };
+        serve(config, parts, handle).await
     }
 
     /// Where clients come in.
@@ -176,15 +152,55 @@ impl Node {
 }
 
 /// What a node is made of, before it listens.
-struct Parts {
-    app: Arc<App>,
-    sockets: Option<Arc<Sockets>>,
-    durability: Arc<Durability>,
-    replicated: Vec<(String, ReplicatedDatabase)>,
-    relays: Vec<(&'static str, RelayStatus)>,
-    stop: watch::Sender<bool>,
-    stopped: watch::Receiver<bool>,
-    tasks: Vec<JoinHandle<()>>,
+pub(crate) struct Parts {
+    pub(crate) app: Arc<App>,
+    pub(crate) sockets: Option<Arc<Sockets>>,
+    pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) admin: Admin,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) tasks: Vec<JoinHandle<()>>,
+}
+
+/// Listens for clients, whom `handle` answers, and for operators.
+pub(crate) async fn serve<H, F>(config: &Config, parts: Parts, handle: H) -> Result<Node, StartError>
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let Parts { app, sockets, ready, admin, stop, stopped, tasks } = parts;
+    let tls = match &config.tls {
+        Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
+        None => None,
+    };
+    let public_listener = Listener::bind(config.listen.public, tls).await?;
+    let admin_listener = Listener::bind(config.listen.admin, None).await?;
+    let (public, admin_address) = (public_listener.address(), admin_listener.address());
+    let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
+    let serve_public = public_listener.serve(handle, stopped.clone(), grace);
+    let admin = Arc::new(admin);
+    let serve_admin = admin_listener.serve(
+        move |request, _| {
+            let admin = admin.clone();
+            async move { admin.handle(&request).await }
+        },
+        stopped,
+        grace,
+    );
+    let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
+    Ok(Node { public, admin: admin_address, app, stop, ready, sockets, grace, tasks, listeners })
+}
+
+/// The folder of objects, where the node has one.
+pub(crate) fn objects(config: &Config) -> anyhow::Result<Option<Arc<ObjectFolder>>> {
+    let objects = &config.objects;
+    if objects.host.is_empty() {
+        return Ok(None);
+    }
+    let folder = config.node.data.join(&objects.folder);
+    let store = ObjectFolder::open(&objects.host, &folder, objects.object_kib << 10)
+        .with_context(|| format!("the object folder {} cannot be used", folder.display()))?;
+    Ok(Some(Arc::new(store)))
 }
 
 /// The region's events on their way.
@@ -227,7 +243,7 @@ impl Events {
 }
 
 /// The application's variables on this node, and the secret among them by which it knows the host.
-fn variables(config: &Config) -> anyhow::Result<(std::collections::BTreeMap<String, String>, String)> {
+pub(crate) fn variables(config: &Config) -> anyhow::Result<(std::collections::BTreeMap<String, String>, String)> {
     let mut variables = config.variables.clone();
     for name in &config.internal.generated_variables {
         if !variables.contains_key(name) {
@@ -240,7 +256,7 @@ fn variables(config: &Config) -> anyhow::Result<(std::collections::BTreeMap<Stri
 }
 
 /// Posts `tick` at an interval.
-async fn tick(internal: Internal, interval: Duration, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn tick(internal: Internal, interval: Duration, mut stop: watch::Receiver<bool>) {
     let mut timer = tokio::time::interval(interval);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -29,6 +29,12 @@ pub(crate) fn kept(data: &Path, name: &str) -> anyhow::Result<String> {
         Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
     }
     let value = random()?;
+    write_private(&path, value.as_bytes())?;
+    Ok(value)
+}
+
+/// Writes a file that the node's user alone may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let temporary = path.with_extension("tmp");
     let write = || {
         let mut file = std::fs::OpenOptions::new()
@@ -37,12 +43,11 @@ pub(crate) fn kept(data: &Path, name: &str) -> anyhow::Result<String> {
             .truncate(true)
             .mode(0o600)
             .open(&temporary)?;
-        file.write_all(value.as_bytes())?;
+        file.write_all(bytes)?;
         file.sync_all()?;
-        std::fs::rename(&temporary, &path)
+        std::fs::rename(&temporary, path)
     };
-    write().with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(value)
+    write().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

@@ -117,7 +117,30 @@ pub struct App {
     routes: Routes<Arc<LoadedComponent>>,
     components: Vec<Arc<LoadedComponent>>,
     name: String,
-    _ticker: Ticker,
+    _ticker: Arc<Ticker>,
+}
+
+/// What applications of one process share: the engine with its pool of memory, what it links, and what was compiled.
+pub struct Runtime {
+    engine: Engine,
+    cache: Cache,
+    linker: Linker<InstanceState>,
+    ticker: Arc<Ticker>,
+}
+
+impl Runtime {
+    /// An engine for components under those limits, which keeps what it compiles in that folder.
+    ///
+    /// # Errors
+    /// When the engine cannot start or the folder cannot be used.
+    pub fn new(limits: &Limits, cache_folder: &Path) -> Result<Self, AppError> {
+        let failed = |e: wasmtime::Error| AppError::Engine(format!("{e:#}"));
+        let engine = new_engine(limits).map_err(failed)?;
+        let cache = Cache::open(cache_folder).map_err(|e| AppError::Engine(format!("cache: {e}")))?;
+        let linker = new_linker(&engine).map_err(failed)?;
+        let ticker = Arc::new(start_ticker(&engine));
+        Ok(Self { engine, cache, linker, ticker })
+    }
 }
 
 impl AppBuilder {
@@ -166,9 +189,16 @@ impl AppBuilder {
     /// # Errors
     /// When a file is missing, a component does not link or compile, or a variable is not set.
     pub fn load(self, cache_folder: &Path) -> Result<App, AppError> {
-        let engine = new_engine(&self.limits).map_err(|e| AppError::Engine(format!("{e:#}")))?;
-        let cache = Cache::open(cache_folder).map_err(|e| AppError::Engine(format!("cache: {e}")))?;
-        let linker = new_linker(&engine).map_err(|e| AppError::Engine(format!("{e:#}")))?;
+        let runtime = Runtime::new(&self.limits, cache_folder)?;
+        self.load_in(&runtime)
+    }
+
+    /// The same in an engine that other applications use too.
+    ///
+    /// # Errors
+    /// As [`AppBuilder::load`].
+    pub fn load_in(self, runtime: &Runtime) -> Result<App, AppError> {
+        let Runtime { engine, cache, linker, ticker } = runtime;
         let values = variables::application_values(&self.manifest, &self.settings)?;
 
         let mut loaded: BTreeMap<String, Arc<LoadedComponent>> = BTreeMap::new();
@@ -176,7 +206,7 @@ impl AppBuilder {
         for trigger in &self.manifest.triggers {
             let id = trigger.component.get_ref();
             if !loaded.contains_key(id) {
-                let component = self.load_component(&engine, &cache, &linker, id, &values)?;
+                let component = self.load_component(engine, cache, linker, id, &values)?;
                 loaded.insert(id.clone(), Arc::new(component));
             }
             if let manifest::RoutePattern::Path(path) = trigger.route.get_ref()
@@ -189,7 +219,7 @@ impl AppBuilder {
             routes: Routes::new(routes),
             components: loaded.into_values().collect(),
             name: self.manifest.application.name,
-            _ticker: start_ticker(&engine),
+            _ticker: ticker.clone(),
         })
     }
 

@@ -55,6 +55,16 @@ impl EventTable {
         Ok(rows.next().await?.map(|row| row.get(0)).transpose()?.unwrap_or_default())
     }
 
+    /// Sequence number of the last event of a type.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn last_of_type(&self, event_type: &str) -> Result<Option<u64>, StreamError> {
+        let sql = "SELECT max(seq) FROM events WHERE type = ?1";
+        let mut rows = self.connection.query(sql, [event_type]).await?;
+        Ok(rows.next().await?.map(|row| row.get::<Option<u64>>(0)).transpose()?.flatten())
+    }
+
     /// Waits for the next commit to the database. False: the database is closed.
     pub async fn changed(&mut self) -> bool {
         self.commits.changed().await.is_ok()

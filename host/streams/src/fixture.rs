@@ -16,6 +16,7 @@ pub(crate) fn record(seq: u64, previous: RecordDigest, epoch: u64, payload: u8) 
         at_ms: 0,
         schema: 1,
         payload: vec![payload],
+        command: None,
     };
     envelope.encode().expect("encodes")
 }

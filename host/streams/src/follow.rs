@@ -55,8 +55,12 @@ impl Follower {
     /// When the bytes are no record.
     pub fn judge(&mut self, record: &[u8]) -> Result<Verdict, JournalError> {
         let envelope = Envelope::decode(record)?;
-        // Read before means the same numbers; that it is the same record, its successors' digests tell.
         if envelope.seq <= self.position.seq {
+            // Numbers read before, written by an owner that had not read what is here: this reader's end was never its.
+            if envelope.epoch > self.position.epoch {
+                return Ok(Verdict::Fork { seq: envelope.seq });
+            }
+            // That it is the same record, its successors' digests tell.
             return Ok(Verdict::Repeated);
         }
         match self.position.advance(&envelope, record) {

@@ -6,18 +6,22 @@
 
 mod compare;
 mod event_table;
+mod file_topic;
 #[cfg(test)]
 mod fixture;
 mod fluvio;
 mod follow;
 mod publish;
 mod relay;
+mod standby;
 mod topic;
 
 pub use compare::{Comparison, Difference, compare};
 pub use event_table::{EmbeddedTopic, EventTable};
+pub use file_topic::FileTopic;
 pub use fluvio::{Compression, FluvioSettings, FluvioTls, FluvioTopic};
 pub use follow::{Follower, Verdict};
 pub use publish::Publish;
 pub use relay::{Deliver, DeliverError, Relay, RelayStatus};
+pub use standby::{OPENED, Source, Standby, StandbyError, StandbyStatus, TakeOver};
 pub use topic::{Entry, Pending, Reader, StreamError, Topic};

@@ -23,6 +23,12 @@ pub enum StreamError {
     /// The event table cannot be read.
     #[error("cannot read the event table: {0}")]
     Table(#[from] libsql::Error),
+    /// The topic's file cannot be opened.
+    #[error(transparent)]
+    Open(#[from] edge_data::OpenError),
+    /// The topic's file cannot be written.
+    #[error("cannot write the topic's file: {0}")]
+    File(#[from] edge_runtime::storage::SqlError),
     /// A record is not an event of this stream.
     #[error("a record cannot be read: {0}")]
     Record(#[from] petwalker_journal::JournalError),

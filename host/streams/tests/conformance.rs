@@ -1,4 +1,4 @@
-//! What every topic does, whoever keeps it: the same cases against the event table and against a real Fluvio cluster,
+//! What every topic does, whoever keeps it: the same cases against the event table, a file, and a real Fluvio cluster,
 //! where `PETWALKER_FLUVIO` says where one is.
 
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use edge_data::{LocalDatabase, PoolOptions};
 use edge_streams::{
-    Compression, EmbeddedTopic, Entry, EventTable, FluvioSettings, FluvioTopic, Follower, Publish, Reader,
-    Relay, Topic, Verdict,
+    Compression, DeliverError, EmbeddedTopic, Entry, EventTable, FileTopic, FluvioSettings, FluvioTopic, Follower,
+    Pending, Publish, Reader, Relay, Source, StreamError, TakeOver, Topic, Verdict,
 };
 use petwalker_journal::{Envelope, Position, RecordDigest, digest};
 use tokio::sync::watch;
@@ -26,7 +26,7 @@ async fn database() -> (tempfile::TempDir, LocalDatabase) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("region.db");
     let database = LocalDatabase::open(&path, PoolOptions::default()).await.expect("opens");
-    let table = "CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)";
+    let table = "CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL, type TEXT NOT NULL DEFAULT '')";
     database.connect().await.expect("connects").execute(table, ()).await.expect("created");
     (folder, database)
 }
@@ -35,6 +35,13 @@ impl Place {
     async fn embedded() -> Self {
         let (folder, database) = database().await;
         let topic = Arc::new(EmbeddedTopic::new(database.clone()));
+        Self { database, topic, written: (0, RecordDigest::GENESIS).into(), _folder: folder }
+    }
+
+    async fn file() -> Self {
+        let (folder, database) = database().await;
+        let topic = FileTopic::open(&folder.path().join("topic.db")).await.expect("opens");
+        let topic = Arc::new(topic);
         Self { database, topic, written: (0, RecordDigest::GENESIS).into(), _folder: folder }
     }
 
@@ -71,10 +78,11 @@ impl Place {
                     at_ms: 0,
                     schema: 1,
                     payload: vec![0x80],
+                    command: None,
                 };
                 let record = envelope.encode().expect("encodes");
                 *written = (envelope.seq, digest(&record));
-                sql.push_str(&format!("INSERT INTO events VALUES ({}, x'{}');", envelope.seq, hex(&record)));
+                sql.push_str(&format!("INSERT INTO events (seq, record) VALUES ({}, x'{}');", envelope.seq, hex(&record)));
                 records.push(record);
             }
         }
@@ -150,13 +158,18 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Runs a case against both keepers.
-macro_rules! both {
+/// Runs a case against every keeper.
+macro_rules! every_keeper {
     ($($case:ident)*) => {$(
         mod $case {
             #[tokio::test]
             async fn embedded() {
                 super::cases::$case(super::Place::embedded().await).await;
+            }
+
+            #[tokio::test]
+            async fn file() {
+                super::cases::$case(super::Place::file().await).await;
             }
 
             #[tokio::test]
@@ -176,7 +189,7 @@ fn crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-both! {
+every_keeper! {
     records_come_back_as_they_were
     a_reader_waits_for_what_comes
     a_reader_goes_on_where_it_was
@@ -184,11 +197,50 @@ both! {
     a_relay_that_starts_anew_goes_on
     what_is_appended_twice_is_applied_once
     a_topic_is_compared_with_its_table
+    a_standby_takes_over_each_event_once
+}
+
+/// Stores what it is handed as a standby does, but for one time in three, when it says that it did not.
+struct Taker {
+    database: LocalDatabase,
+    calls: std::sync::atomic::AtomicU64,
+}
+
+impl TakeOver for Taker {
+    async fn take_over(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
+        let failed = |e: &dyn std::fmt::Display| DeliverError(e.to_string());
+        let connection = self.database.connect().await.map_err(|e| failed(&e))?;
+        for record in records {
+            let seq = Envelope::decode(&record).map_err(|e| failed(&e))?.seq;
+            let insert = "INSERT OR IGNORE INTO events (seq, record) VALUES (?1, ?2)";
+            connection.execute(insert, libsql::params![seq, record]).await.map_err(|e| failed(&e))?;
+        }
+        if self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 3 == 1 {
+            return Err(DeliverError("stored, but the answer was lost on purpose".to_owned()));
+        }
+        EventTable::open(&self.database).await.map_err(|e| failed(&e))?.last_seq().await.map_err(|e| failed(&e))
+    }
+}
+
+/// The owner, as somebody who is asked for what the topic lacks.
+struct Owner(LocalDatabase);
+
+impl Source for Owner {
+    fn records_after(&self, seq: u64) -> Pending<'_, Result<Vec<Vec<u8>>, StreamError>> {
+        Box::pin(async move {
+            let found = EventTable::open(&self.0).await?.read_after(seq, 100).await?;
+            Ok(found.into_iter().map(|(_, record)| record).collect())
+        })
+    }
 }
 
 mod cases {
-    use super::Place;
-    use edge_streams::{Comparison, EventTable, Follower, compare};
+    use super::{Owner, PATIENCE, Place, Taker};
+    use edge_streams::{
+        Comparison, EventTable, Follower, Standby, StandbyError, StandbyStatus, compare,
+    };
+    use std::sync::Arc;
+    use tokio::sync::watch;
     use petwalker_journal::{Envelope, Position};
 
     pub(super) async fn records_come_back_as_they_were(place: Place) {
@@ -277,5 +329,50 @@ mod cases {
         // Where the table is the stream, what is committed is published.
         assert_eq!(found.same + found.unpublished, 703);
         assert_eq!(found.range, Some((1, found.same)));
+    }
+
+    pub(super) async fn a_standby_takes_over_each_event_once(place: Place) {
+        let mut written = place.write(700).await;
+        place.append(&written[..300]).await;
+        // The topic lacks some, which the owner has, and has some twice.
+        place.append(&written[200..300]).await;
+        place.append(&written[310..]).await;
+        let (_folder, own) = super::database().await;
+        let taker = || Taker { database: own.clone(), calls: 0.into() };
+        let status = StandbyStatus::default();
+        let standby = |owner: Option<Owner>| {
+            let source = owner.map(|owner| Arc::new(owner) as Arc<dyn edge_streams::Source>);
+            Standby::new(place.topic.clone(), own.clone(), source, taker(), status.clone())
+        };
+        let alone = loop {
+            match standby(None).catch_up().await {
+                Err(StandbyError::TakeOver(_)) => {}
+                other => break other,
+            }
+        };
+        let complete = EventTable::open(&own).await.expect("opens").last_seq().await.expect("read") == 700;
+        if let Err(error) = alone {
+            assert!(matches!(error, StandbyError::Missing { from: 301, to: 310 }), "{error}");
+        } else {
+            assert!(complete, "where the table is the stream it lacks nothing");
+        }
+        let (stop, stopped) = watch::channel(false);
+        let following = standby(Some(Owner(place.database.clone())));
+        let following = tokio::spawn(async move { following.follow(stopped).await });
+        written.extend(place.write(5).await);
+        place.append(&written[700..]).await;
+        tokio::time::timeout(PATIENCE, async {
+            let table = EventTable::open(&own).await.expect("opens");
+            while table.last_seq().await.expect("read") < 705 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("it follows");
+        stop.send_replace(true);
+        following.await.expect("no panic").expect("nothing is wrong");
+        let stored = EventTable::open(&own).await.expect("opens").read_after(0, 1_000).await.expect("read");
+        assert_eq!(stored.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), written);
+        assert_eq!(status.repaired(), if complete { 0 } else { 10 });
     }
 }

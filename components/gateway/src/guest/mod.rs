@@ -11,9 +11,11 @@ mod live;
 mod openapi;
 mod ops;
 mod problem;
+mod regions;
 mod rest;
 mod router;
 mod sockets;
+mod take_over;
 
 use http_body_util::BodyExt as _;
 use send_wrapper::SendWrapper;
@@ -25,6 +27,9 @@ const CHANGED: &str = "edge-changed";
 
 /// The header by which the node learns that a POST changed nothing, so that its answer need not wait. Taken away, too.
 const READ: &str = "edge-read";
+
+/// The header by which the node learns which region a request is for, where it is not this one. Taken away, too.
+const REGION: &str = "edge-region";
 
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.

@@ -28,6 +28,10 @@ pub struct Problem {
     /// The input at fault, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The region that answers instead, for the node.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub region: Option<String>,
 }
 
 /// The status of a code, and its title.
@@ -52,11 +56,13 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "quote-expired" => (StatusCode::GONE, "The quote has ended"),
         "gone" => (StatusCode::GONE, "Its time is over"),
         "stale-version" => (StatusCode::PRECONDITION_FAILED, "It changed since it was read"),
+        "misdirected" => (StatusCode::MISDIRECTED_REQUEST, "Another region answers for it"),
         "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's type is not taken"),
         "too-many-attempts" => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
         "invalid" => (StatusCode::UNPROCESSABLE_ENTITY, "An input is out of its range"),
         "key-reused" => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else"),
+        "no-region" => (StatusCode::UNPROCESSABLE_ENTITY, "No region covers this place"),
         "no-tariff" => (StatusCode::UNPROCESSABLE_ENTITY, "No tariff covers this place"),
         "coupon-refused" => (StatusCode::UNPROCESSABLE_ENTITY, "The coupon cannot be used"),
         "too-much" => (StatusCode::UNPROCESSABLE_ENTITY, "The amount is too large"),
@@ -76,7 +82,14 @@ impl Problem {
             code: code.to_owned(),
             detail: detail.into(),
             field: None,
+            region: None,
         }
+    }
+
+    /// What was asked for belongs to another region.
+    pub fn misdirected(region: &str) -> Self {
+        let detail = format!("this belongs to the region '{region}', which is not answered for here");
+        Self { region: Some(region.to_owned()), ..Self::new("misdirected", detail) }
     }
 
     /// The same, with the input at fault.
@@ -137,6 +150,9 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(region) = self.region.as_ref().and_then(|region| HeaderValue::try_from(region).ok()) {
+            headers.insert(super::REGION, region);
+        }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request};
 use tower_service::Service as _;
 
 use super::problem::Problem;
-use super::{cors, events, graphql, local, openapi, rest, sockets};
+use super::{cors, events, graphql, local, openapi, regions, rest, sockets, take_over};
 
 /// Answers a request whose body was read.
 pub async fn answer(request: Request<Bytes>) -> Response {
@@ -19,6 +19,7 @@ pub async fn answer(request: Request<Bytes>) -> Response {
     if let Some(response) = cors::preflight(request.method(), request.headers()) {
         return response;
     }
+    regions::prepare().await;
     let cross_origin = cors::is_cross_origin(request.headers());
     let mut router = ROUTER.get_or_init(router).clone();
     match router.call(request.map(Body::from)).await {
@@ -41,6 +42,7 @@ fn router() -> Router {
         .route("/graphql/schema", get(graphql::schema_text))
         .route("/v1/hello", get(rest::hello))
         .route("/internal/events", post(internal_events))
+        .route("/internal/take-over", post(internal_take_over))
         .route("/internal/tick", post(internal_tick))
         .route("/internal/sockets", post(open_socket))
         .route("/internal/track", post(take_frames))
@@ -116,6 +118,10 @@ fn money() -> Router {
 
 async fn internal_events(headers: HeaderMap, body: Bytes) -> Response {
     local(events::consume(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn internal_take_over(headers: HeaderMap, body: Bytes) -> Response {
+    local(take_over::take_over(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn internal_tick(headers: HeaderMap) -> Response {

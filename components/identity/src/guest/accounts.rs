@@ -79,6 +79,11 @@ impl Guest for Component {
         Ok(keys::keys().await?.jwks())
     }
 
+    fn seal_key(account_id: String) -> Result<Option<Vec<u8>>, Refusal> {
+        let account = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
+        Ok(service::seal_key(&global()?, account)?.map(|key| key.as_bytes().to_vec()))
+    }
+
     async fn get(caller: Caller) -> Result<Account, Refusal> {
         Ok(convert::account(service::get(&global()?, convert::caller(&caller)?)?))
     }

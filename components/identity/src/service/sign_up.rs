@@ -1,6 +1,7 @@
 //! Making accounts.
 
 use petwalker_kernel::{AccountId, Moment};
+use petwalker_seal::SealKey;
 use petwalker_store::{Command, Sql, SqlError, once, transaction};
 use subtle::ConstantTimeEq as _;
 
@@ -54,10 +55,21 @@ pub fn sign_up(
                 created_at: moment.now,
             };
             match sql::insert_account(sql, &account, &hash) {
-                Ok(()) => Ok(account),
+                Ok(()) => {
+                    sql::insert_seal_key(sql, account.id, &SealKey::new(moment.bytes()))?;
+                    Ok(account)
+                }
                 Err(SqlError::Constraint(_)) => Err(Refusal::EmailTaken),
                 Err(error) => Err(error.into()),
             }
         })
     })
+}
+
+/// What an account's part of the regions' events is sealed with; none once it was erased.
+///
+/// # Errors
+/// When there is no such account here, or not yet.
+pub fn seal_key(sql: &impl Sql, account: AccountId) -> Result<Option<SealKey>, Refusal> {
+    sql::seal_key(sql, account)?.ok_or(Refusal::NotFound("account"))
 }

@@ -1,6 +1,7 @@
 //! `accounts`.
 
 use petwalker_kernel::{AccountId, UtcMillis};
+use petwalker_seal::SealKey;
 use petwalker_store::{Row, Sql, SqlError, Value};
 
 use crate::domain::{Account, email_key};
@@ -24,6 +25,31 @@ pub fn insert_account(sql: &impl Sql, account: &Account, password_hash: &str) ->
         ],
     )?;
     Ok(())
+}
+
+/// Keeps what a new account's part of events is sealed with.
+///
+/// # Errors
+/// When the database fails.
+pub fn insert_seal_key(sql: &impl Sql, id: AccountId, key: &SealKey) -> Result<(), SqlError> {
+    sql.execute(
+        "INSERT INTO account_keys (account_id, seal_key) VALUES (?1, ?2)",
+        &[Value::display(&id), key.as_bytes().as_slice().into()],
+    )
+    .map(drop)
+}
+
+/// What an account's part of events is sealed with: none where the account is not known here, and in it none where the key
+/// was erased.
+///
+/// # Errors
+/// When the database fails.
+pub fn seal_key(sql: &impl Sql, id: AccountId) -> Result<Option<Option<SealKey>>, SqlError> {
+    let row = sql.first(
+        "SELECT coalesce(seal_key, x'') FROM account_keys WHERE account_id = ?1",
+        &[Value::display(&id)],
+    )?;
+    row.map(|row| Ok(SealKey::from_slice(row.blob(0)?))).transpose()
 }
 
 fn read(row: &Row) -> Result<Account, SqlError> {

@@ -47,6 +47,10 @@ pub enum RideEvent {
         order: RideOrder,
         /// When its first wave is due.
         dispatch_at: UtcMillis,
+        /// Pickup, notes and PIN, which only holders of the tutor's key can read; none in what was written before there
+        /// were keys.
+        #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+        sealed: Option<Vec<u8>>,
     },
     /// A wave of offers was made; what was open of the wave before has ended.
     Offered {
@@ -204,6 +208,8 @@ impl RideEvent {
         struct Requested {
             order: RideOrder,
             dispatch_at: UtcMillis,
+            #[serde(default, with = "serde_bytes")]
+            sealed: Option<Vec<u8>>,
         }
         #[derive(Deserialize)]
         struct OfferedWave {
@@ -231,8 +237,8 @@ impl RideEvent {
         let at = || envelope.facts::<At>().map(|f| f.at);
         Ok(match envelope.event_type.as_str() {
             "ride.requested" => {
-                let Requested { order, dispatch_at } = envelope.facts()?;
-                Self::Requested { order, dispatch_at }
+                let Requested { order, dispatch_at, sealed } = envelope.facts()?;
+                Self::Requested { order, dispatch_at, sealed }
             }
             "ride.offered" => {
                 let OfferedWave { wave, until, offers } = envelope.facts()?;

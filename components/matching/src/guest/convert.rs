@@ -1,11 +1,12 @@
 //! Between the bindings' types and the domain's.
 
 use petwalker_kernel::{AccountId, BasisPoints, GeoPoint, Money, UtcMillis};
+use petwalker_seal::SealKey;
 use petwalker_store::{Command, CommandError};
 
 use super::bindings::exports::petwalker::matching::rides as wit;
 use crate::domain::{CancellationPolicy, PetSize, Rejection, RidePet, Role, State, Walked};
-use crate::service::{Caller, OfferView, Refusal, Request, RideView, Status};
+use crate::service::{Caller, OfferView, OwnersEvent, Refusal, Request, RideView, Status};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 pub(super) fn invalid(field: &'static str, message: impl ToString) -> Refusal {
@@ -90,7 +91,17 @@ pub(super) fn request(order: wit::RideOrder) -> Result<Request, Refusal> {
             late: BasisPoints(order.policy.late_bp),
             arrived: BasisPoints(order.policy.arrived_bp),
         },
+        seal_key: seal_key(order.seal_key)?,
     })
+}
+
+fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
+    let read = |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
+    bytes.map(read).transpose()
+}
+
+pub(super) fn owners_event(event: wit::ReplicaEvent) -> Result<OwnersEvent, Refusal> {
+    Ok(OwnersEvent { record: event.bytes, seal_key: seal_key(event.seal_key)? })
 }
 
 pub(super) fn walked(walked: wit::Walked) -> Walked {

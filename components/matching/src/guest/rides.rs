@@ -4,7 +4,7 @@ use petwalker_store::Ambient;
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::matching::rides::{
-    Caller, Command, Guest, Offer, Refusal, Ride, RideAction, RideOrder, RidePage, RideStatus, TickReport,
+    Caller, Command, Guest, Offer, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage, RideStatus, TickReport,
 };
 use super::{convert, region};
 use crate::service::{self, Action};
@@ -86,6 +86,12 @@ impl Guest for Component {
         let sql = region().map_err(service::Refusal::from)?;
         let views = Ambient::moment(|moment| service::offers(&sql, moment, caller))?;
         Ok(views.into_iter().map(convert::offer).collect())
+    }
+
+    fn take_over(events: Vec<ReplicaEvent>) -> Result<u64, Refusal> {
+        let events = events.into_iter().map(convert::owners_event).collect::<Result<_, _>>()?;
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(service::take_over(&sql, events)?)
     }
 
     fn tick() -> Result<TickReport, Refusal> {

@@ -4,7 +4,7 @@ use petwalker_kernel::{Moment, RideId};
 use petwalker_store::{Command, Region, Sql, once, transaction};
 use subtle::ConstantTimeEq as _;
 
-use super::request::{next_wave, record};
+use super::request::{Log, next_wave};
 use super::{Caller, Refusal, RideView, invalid, read};
 use crate::domain::{Commitment, Ride, RideEvent, Role, State, Walked};
 use crate::sql::rides::Details;
@@ -52,7 +52,7 @@ pub fn act(
     action: &Action,
 ) -> Result<RideView, Refusal> {
     let result = transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| carry_out(sql, moment, caller, id, expected_version, action))
+        once(sql, command, moment.now, |sql| carry_out(sql, moment, command, caller, id, expected_version, action))
     });
     if result == Err(Refusal::WrongPin) {
         // Counted apart: the refusal has rolled everything else back.
@@ -64,6 +64,7 @@ pub fn act(
 fn carry_out(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
+    command: &Command,
     caller: Caller,
     id: RideId,
     expected_version: Option<u32>,
@@ -76,9 +77,10 @@ fn carry_out(
     }
     let event = decide(sql, moment, caller, &ride, details.as_ref(), action)?;
     let region = Region::read(sql)?;
-    let mut ride = record(sql, &region, moment, Some(ride), &event)?;
+    let log = Log { region: &region, command: Some(command) };
+    let mut ride = log.record(sql, moment, Some(ride), &event)?;
     if let Some(details) = &details {
-        ride = look_further(sql, &region, moment, ride, details, &event)?;
+        ride = look_further(sql, log, moment, ride, details, &event)?;
     }
     Ok(read::view(caller, ride, details))
 }
@@ -170,7 +172,7 @@ fn check_pin(details: Option<&Details>, pin: &str) -> Result<(), Refusal> {
 /// After a walker let a ride go: the next wave at once where nobody else has it on offer.
 fn look_further(
     sql: &impl Sql,
-    region: &Region,
+    log: Log<'_>,
     moment: &mut Moment<'_>,
     ride: Ride,
     details: &Details,
@@ -179,7 +181,7 @@ fn look_further(
     let let_go = matches!(event, RideEvent::OfferDeclined { .. } | RideEvent::WalkerWithdrew { .. });
     let waiting = matches!(ride.state, State::Requested { .. } | State::Offered { .. });
     if let_go && waiting && offers::open_count(sql, ride.order.id)? == 0 {
-        return next_wave(sql, region, moment, ride, details.pickup, true);
+        return next_wave(sql, log, moment, ride, details.pickup, true);
     }
     Ok(ride)
 }

@@ -5,6 +5,7 @@ mod presence;
 mod project;
 mod read;
 mod request;
+mod take_over;
 mod tick;
 
 use petwalker_kernel::{AccountId, GeoPoint};
@@ -19,6 +20,7 @@ pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
 pub use read::{OfferView, get, list, offers, statuses};
 pub use request::{Request, request};
+pub use take_over::{OwnersEvent, take_over};
 pub use tick::{TickReport, tick};
 
 #[cfg(test)]

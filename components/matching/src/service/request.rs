@@ -1,6 +1,7 @@
 //! Requesting a ride.
 
 use petwalker_kernel::{GeoPoint, Millis, Moment, Money, QuoteId, RideId, UtcMillis};
+use petwalker_seal::SealKey;
 use petwalker_store::{Command, NewEvent, Region, Sql, once, transaction};
 
 use super::{Caller, Refusal, RideView, invalid, project};
@@ -39,6 +40,8 @@ pub struct Request {
     pub notes: String,
     /// What calling off costs.
     pub policy: CancellationPolicy,
+    /// What the details are sealed with in the event; none keeps them here only.
+    pub seal_key: Option<SealKey>,
 }
 
 impl Request {
@@ -86,14 +89,19 @@ pub fn request(
                 return Err(Refusal::QuoteUsed);
             }
             let region = Region::read(sql)?;
-            let order = order(moment, caller, request);
+            let order = order(&region, moment, caller, request);
             let details = details(moment, request);
             rides::insert_details(sql, order.id, &details)?;
             let dispatch_at = first_dispatch_at(&order);
-            let event = RideEvent::Requested { order, dispatch_at };
-            let mut ride = record(sql, &region, moment, None, &event)?;
+            let sealed = match &request.seal_key {
+                Some(key) => Some(details.seal(key, moment.bytes(), order.id)?),
+                None => None,
+            };
+            let event = RideEvent::Requested { order, dispatch_at, sealed };
+            let log = Log { region: &region, command: Some(command) };
+            let mut ride = log.record(sql, moment, None, &event)?;
             if dispatch_at <= moment.now {
-                ride = next_wave(sql, &region, moment, ride, details.pickup, false)?;
+                ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
             }
             Ok(RideView {
                 ride,
@@ -105,9 +113,9 @@ pub fn request(
     })
 }
 
-fn order(moment: &mut Moment<'_>, caller: Caller, request: &Request) -> RideOrder {
+fn order(region: &Region, moment: &mut Moment<'_>, caller: Caller, request: &Request) -> RideOrder {
     RideOrder {
-        id: RideId::new(moment),
+        id: RideId::new_in(region.number, moment),
         tutor_id: caller.account,
         quote_id: request.quote_id,
         price: request.price,
@@ -130,34 +138,44 @@ fn details(moment: &mut Moment<'_>, request: &Request) -> Details {
     }
 }
 
-/// Appends an event and applies it: the ride after it.
-pub(super) fn record(
-    sql: &impl Sql,
-    region: &Region,
-    moment: &mut Moment<'_>,
-    before: Option<Ride>,
-    event: &RideEvent,
-) -> Result<Ride, Refusal> {
-    let ride = project(sql, before, event)?;
-    petwalker_store::append(
-        sql,
-        region,
-        moment,
-        NewEvent {
-            event_type: event.event_type(),
-            stream_id: ride.order.id.to_string(),
-            version: ride.version,
-            schema: RideEvent::SCHEMA,
-            facts: event,
-        },
-    )?;
-    Ok(ride)
+/// Where events are written, and the command they come of; none where a timer fired.
+#[derive(Clone, Copy)]
+pub(super) struct Log<'a> {
+    pub(super) region: &'a Region,
+    pub(super) command: Option<&'a Command>,
+}
+
+impl Log<'_> {
+    /// Appends an event and applies it: the ride after it.
+    pub(super) fn record(
+        self,
+        sql: &impl Sql,
+        moment: &mut Moment<'_>,
+        before: Option<Ride>,
+        event: &RideEvent,
+    ) -> Result<Ride, Refusal> {
+        let ride = project(sql, before, event)?;
+        petwalker_store::append(
+            sql,
+            self.region,
+            moment,
+            NewEvent {
+                event_type: event.event_type(),
+                stream_id: ride.order.id.to_string(),
+                version: ride.version,
+                schema: RideEvent::SCHEMA,
+                facts: event,
+                command: self.command,
+            },
+        )?;
+        Ok(ride)
+    }
 }
 
 /// Makes the next wave of offers, or gives the ride up.
 pub(super) fn next_wave(
     sql: &impl Sql,
-    region: &Region,
+    log: Log<'_>,
     moment: &mut Moment<'_>,
     ride: Ride,
     pickup: GeoPoint,
@@ -178,7 +196,7 @@ pub(super) fn next_wave(
         })
         .collect();
     let event = ride.dispatch(offers, moment.now.plus(wave.lasts), moment.now, exhausted)?;
-    record(sql, region, moment, Some(ride), &event)
+    log.record(sql, moment, Some(ride), &event)
 }
 
 /// Walkers near the pickup: from small cells where they are many, from larger ones where they are few.

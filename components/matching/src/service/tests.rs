@@ -4,15 +4,20 @@ use petwalker_kernel::{
     AccountId, BasisPoints, Currency, GeoPoint, Millis, Moment, Money, QuoteId, RideId, SeededEntropy,
     UtcMillis,
 };
+use petwalker_seal::SealKey;
 use petwalker_store::{Command, NativeDatabase, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
-use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, tick};
+use super::{
+    Action, Caller, OwnersEvent, Refusal, Request, act, appear, nearest, replay, request, take_over, tick,
+};
 use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
+/// The tutor's.
+const KEY: SealKey = SealKey::new([5; 32]);
 const START: UtcMillis = UtcMillis::new(1_780_000_000_000);
 
 struct World {
@@ -31,7 +36,7 @@ fn place(metres_north: f64) -> GeoPoint {
 impl World {
     fn new(walkers: usize) -> Self {
         let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
-        sql.execute("INSERT INTO region VALUES (1, 'test', 1)", &[]).expect("a region");
+        sql.execute("INSERT INTO region (one, name, epoch, number) VALUES (1, 'test', 1, 7)", &[]).expect("a region");
         let mut entropy = SeededEntropy(7);
         let mut account = |role| {
             let moment = &mut Moment { now: START, entropy: &mut entropy };
@@ -89,6 +94,7 @@ impl World {
                 late: BasisPoints(5_000),
                 arrived: BasisPoints(10_000),
             },
+            seal_key: Some(KEY),
         };
         Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
     }
@@ -116,6 +122,33 @@ impl World {
         let mut rows = self.sql.query("SELECT * FROM rides ORDER BY id", &[]).expect("read");
         rows.extend(self.sql.query("SELECT * FROM offers ORDER BY id", &[]).expect("read"));
         rows
+    }
+
+    /// What the events make, by view.
+    fn replicated(sql: &NativeDatabase) -> Vec<Row> {
+        ["rides", "offers", "ride_details", "commands"]
+            .iter()
+            .flat_map(|name| {
+                sql.query(&format!("SELECT * FROM replicated_{name} ORDER BY 1, 2"), &[]).expect("read")
+            })
+            .collect()
+    }
+
+    /// A standby that took over all events but the last `less`, each batch twice.
+    fn standby(&self, less: usize) -> NativeDatabase {
+        let standby = NativeDatabase::in_memory(SCHEMA).expect("a database");
+        let mut records: Vec<_> =
+            read_after(&self.sql, 0, 1_000).expect("read").into_iter().map(|(_, record)| record).collect();
+        records.truncate(records.len().saturating_sub(less));
+        for batch in records.chunks(3) {
+            let events = || {
+                let event = |record: &Vec<u8>| OwnersEvent { record: record.clone(), seal_key: Some(KEY) };
+                batch.iter().map(event).collect()
+            };
+            let reached = take_over(&standby, events()).expect("taken over");
+            assert_eq!(take_over(&standby, events()), Ok(reached));
+        }
+        standby
     }
 
     fn types(&self) -> Vec<String> {
@@ -179,6 +212,29 @@ fn a_repeat_is_answered_the_same_and_a_quote_used_once() {
     let other = Command { fingerprint: vec![2], ..command };
     assert!(matches!(accept(&mut world, &other), Err(Refusal::Command(_))));
     assert_eq!(world.types().len(), 3);
+}
+
+#[test]
+fn a_standby_answers_a_repeat_as_the_owner_did() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    assert_eq!(ride.region().get(), 7);
+    let (walker, command) = (world.walkers[0], world.command(world.walkers[0]));
+    let repeat = |sql: &NativeDatabase| {
+        let moment = &mut Moment { now: START, entropy: &mut SeededEntropy(9) };
+        act(sql, moment, &command, walker, ride, None, &Action::Accept)
+    };
+    let first = repeat(&world.sql).expect("accepted");
+    let standby = world.standby(0);
+    standby.execute("INSERT INTO region (one, name, epoch) VALUES (1, 'test', 2)", &[]).expect("owned");
+    assert_eq!(repeat(&standby), Ok(first));
+    // A batch that does not follow is refused, and a person whose key is gone has no details any more.
+    let records = read_after(&world.sql, 0, 10).expect("read");
+    let event = |index: usize| OwnersEvent { record: records[index].1.clone(), seal_key: None };
+    let fresh = NativeDatabase::in_memory(SCHEMA).expect("a database");
+    assert!(take_over(&fresh, vec![event(1)]).is_err());
+    assert_eq!(take_over(&fresh, vec![event(0), event(1)]), Ok(2));
+    assert_eq!(rides::find_detailed(&fresh, ride).expect("read").expect("there").1, None);
 }
 
 #[test]
@@ -248,5 +304,7 @@ proptest! {
         let replayed = replay(&world.sql).expect("replays");
         prop_assert_eq!(usize::try_from(replayed).expect("fits"), world.types().len());
         prop_assert_eq!(world.dump(), rows);
+        let standby = world.standby(0);
+        prop_assert_eq!(World::replicated(&standby), World::replicated(&world.sql));
     }
 }

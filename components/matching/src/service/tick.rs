@@ -4,7 +4,7 @@ use petwalker_kernel::{Moment, UtcMillis};
 use petwalker_store::{Region, Sql, transaction};
 
 use super::Refusal;
-use super::request::next_wave;
+use super::request::{Log, next_wave};
 use crate::domain::State;
 use crate::sql::rides;
 
@@ -38,7 +38,8 @@ pub fn tick(sql: &impl Sql, moment: &mut Moment<'_>) -> Result<TickReport, Refus
                 return Ok(None);
             }
             let region = Region::read(sql)?;
-            next_wave(sql, &region, moment, ride, details.pickup, false).map(Some)
+            let log = Log { region: &region, command: None };
+            next_wave(sql, log, moment, ride, details.pickup, false).map(Some)
         })?;
         match fired.map(|ride| ride.state) {
             Some(State::Expired { .. }) => report.expired += 1,

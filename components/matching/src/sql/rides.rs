@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use petwalker_kernel::{AccountId, GeoPoint, RideId, UtcMillis};
+use petwalker_seal::{NONCE_BYTES, SealKey};
 use petwalker_store::{Row, Sql, SqlError, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::Ride;
 
@@ -18,6 +20,44 @@ pub struct Details {
     pub pin: String,
     /// How often a wrong one was tried.
     pub pin_failures: u32,
+}
+
+/// The details as they are sealed into an event.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    lat: f64,
+    lon: f64,
+    notes: String,
+    pin: String,
+}
+
+impl Details {
+    /// Seals them for the event of their ride.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn seal(&self, key: &SealKey, nonce: [u8; NONCE_BYTES], id: RideId) -> Result<Vec<u8>, SqlError> {
+        let (lat, lon) = (self.pickup.lat(), self.pickup.lon());
+        let sealed = Sealed { lat, lon, notes: self.notes.clone(), pin: self.pin.clone() };
+        let plain = rmp_serde::to_vec_named(&sealed).map_err(|e| SqlError::Stored(e.to_string()))?;
+        Ok(key.seal(nonce, &context(id), &plain))
+    }
+
+    /// Reads what was sealed for the event of their ride.
+    ///
+    /// # Errors
+    /// When it was sealed with another key or for another ride.
+    pub fn open(key: &SealKey, sealed: &[u8], id: RideId) -> Result<Self, SqlError> {
+        let stored = |e: &dyn std::error::Error| SqlError::Stored(format!("details of ride {id}: {e}"));
+        let plain = key.open(&context(id), sealed).map_err(|e| stored(&e))?;
+        let Sealed { lat, lon, notes, pin } = rmp_serde::from_slice(&plain).map_err(|e| stored(&e))?;
+        let pickup = GeoPoint::new(lat, lon).map_err(|e| stored(&e))?;
+        Ok(Self { pickup, notes, pin, pin_failures: 0 })
+    }
+}
+
+fn context(id: RideId) -> String {
+    format!("ride/{id}")
 }
 
 /// The ride of that id.

@@ -3,12 +3,13 @@
 mod bindings;
 
 use petwalker_kernel::{AccountId, GeoPoint, Money, UtcMillis};
+use petwalker_seal::SealKey;
 use petwalker_store::{Ambient, Command, CommandError, Database};
 
 use self::bindings::Component;
 use self::bindings::exports::petwalker::pricing::quotes as wit;
 use crate::domain::{Line, LineKind, Outcome, Size};
-use crate::service::{self, Refusal, Request};
+use crate::service::{self, OwnersEvent, Refusal, Request};
 use crate::sql::Quote;
 
 impl wit::Guest for Component {
@@ -32,6 +33,15 @@ impl wit::Guest for Component {
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         let region = Database::open("region").map_err(Refusal::from)?;
         Ok(quote_to_wit(service::get(&region, account, id)?))
+    }
+
+    fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {
+        let event = |event: wit::ReplicaEvent| {
+            Ok(OwnersEvent { record: event.bytes, seal_key: seal_key(event.seal_key)? })
+        };
+        let events = events.into_iter().map(event).collect::<Result<_, Refusal>>()?;
+        let region = Database::open("region").map_err(Refusal::from)?;
+        Ok(service::take_over(&region, events)?)
     }
 
     fn settle(id: String, outcome: wit::RideOutcome) -> Result<wit::Settlement, wit::Refusal> {
@@ -59,6 +69,11 @@ fn invalid(field: &'static str, message: impl ToString) -> Refusal {
     Refusal::Invalid { field, message: message.to_string() }
 }
 
+fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
+    let read = |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
+    bytes.map(read).transpose()
+}
+
 fn tutor(caller: &wit::Caller) -> Result<AccountId, Refusal> {
     if caller.role != wit::CallerRole::Tutor {
         return Err(Refusal::Forbidden);
@@ -81,6 +96,7 @@ fn convert_request(request: wit::QuoteRequest) -> Result<Request, Refusal> {
         coupon: request.coupon,
         open_rides: request.open_rides,
         free_walkers: request.free_walkers,
+        seal_key: seal_key(request.seal_key)?,
     })
 }
 

@@ -1,10 +1,15 @@
 //! Quoting and settling.
 
+mod promised;
+
 use petwalker_kernel::{AccountId, GeoPoint, Millis, Moment, Money, QuoteId, UtcMillis};
-use petwalker_store::{Command, CommandError, Sql, SqlError, once, transaction};
+use petwalker_seal::SealKey;
+use petwalker_store::{Command, CommandError, NewEvent, Region, Sql, SqlError, once, transaction};
 
 use crate::domain::{self, Outcome, PriceError, Settlement, Size, Walk, surge_milli};
 use crate::sql::{self, Quote};
+
+pub use self::promised::{OwnersEvent, Promised, take_over};
 
 /// How long a promise holds.
 const VALID_FOR: Millis = Millis::from_mins(10);
@@ -28,6 +33,8 @@ pub struct Request {
     pub open_rides: u32,
     /// Walkers free around the pickup.
     pub free_walkers: u32,
+    /// What the quote is sealed with in its event; none keeps it here only.
+    pub seal_key: Option<SealKey>,
 }
 
 /// Why a call was refused. Nothing was changed.
@@ -113,8 +120,9 @@ pub fn create(
     let total = Money::sum(tariff.currency, lines.iter().map(|l| l.amount)).map_err(PriceError::from)?;
     transaction(region, |region| {
         once(region, command, moment.now, |region| {
+            let here = Region::read(region)?;
             let quote = Quote {
-                id: QuoteId::new(moment),
+                id: QuoteId::new_in(here.number, moment),
                 account_id,
                 total,
                 lines,
@@ -127,6 +135,18 @@ pub fn create(
                 tariff,
             };
             sql::insert_quote(region, &quote)?;
+            if let Some(key) = &request.seal_key {
+                let facts = Promised::of(&quote, key, moment.bytes())?;
+                let event = NewEvent {
+                    event_type: Promised::TYPE,
+                    stream_id: format!("quote/{}", quote.id),
+                    version: 1,
+                    schema: Promised::SCHEMA,
+                    facts: &facts,
+                    command: Some(command),
+                };
+                petwalker_store::append(region, &here, moment, event)?;
+            }
             Ok(quote)
         })
     })

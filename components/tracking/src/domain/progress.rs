@@ -31,6 +31,9 @@ pub struct Progress {
     /// Marks on the route.
     #[serde(default)]
     pub marks: u32,
+    /// How often the track was told in the region's events.
+    #[serde(default)]
+    pub told: u32,
 }
 
 /// What a batch added.

@@ -1,13 +1,15 @@
 //! Between the records of WIT and the domain.
 
-use petwalker_kernel::{GeoPoint, MarkId, UtcMillis};
+use petwalker_kernel::{GeoPoint, MarkId, RideId, UtcMillis};
+use petwalker_seal::SealKey;
 
 use super::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain::{
     self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Mark, MarkKind, Route, TOLERANCE_M_MAX,
     TrackPoint, Verdict, View,
 };
-use crate::service::{Batch, Receipt, Refusal, Report};
+use crate::service::{self, Batch, OwnersEvent, Receipt, Refusal, Report};
+use crate::sql::Keeper;
 
 /// Runs of missing numbers that are told at once.
 const MISSING_TOLD: usize = 32;
@@ -15,6 +17,24 @@ const MISSING_TOLD: usize = 32;
 pub(super) fn batch(batch: &wit::Batch) -> Result<Batch, Refusal> {
     let points = batch.points.iter().enumerate().map(point_in).collect::<Result<_, _>>()?;
     Ok(Batch { ride: super::ride(&batch.ride_id)?, points, watched: batch.watched })
+}
+
+fn key(bytes: &[u8]) -> Result<SealKey, Refusal> {
+    let wrong = || Refusal::Invalid { field: "seal_key".to_owned(), message: "has 32 bytes".to_owned() };
+    SealKey::from_slice(bytes).ok_or_else(wrong)
+}
+
+pub(super) fn keeper(ride: RideId, keeper: &wit::Keeper) -> Result<Keeper, Refusal> {
+    let tutor_id = keeper.tutor_id.parse().map_err(|e: petwalker_kernel::IdError| Refusal::Invalid {
+        field: "tutor_id".to_owned(),
+        message: e.to_string(),
+    })?;
+    Ok(Keeper { tutor_id, key: service::key_of(ride, &key(&keeper.seal_key)?) })
+}
+
+pub(super) fn owners_event(event: wit::ReplicaEvent) -> Result<OwnersEvent, Refusal> {
+    let seal_key = event.seal_key.as_deref().map(key).transpose()?;
+    Ok(OwnersEvent { record: event.bytes, seal_key })
 }
 
 fn point_in((index, p): (usize, &wit::TrackPoint)) -> Result<TrackPoint, Refusal> {

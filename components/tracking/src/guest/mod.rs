@@ -28,9 +28,25 @@ impl wit::Guest for Component {
         Ok(answers.collect())
     }
 
-    fn expect(ride_id: String, pickup: wit::Circle) -> Result<(), wit::Refusal> {
-        let pickup = convert::circle("pickup", &pickup)?;
-        Ok(service::expect(&region()?, Ambient::now(), ride(&ride_id)?, pickup)?)
+    fn expect(
+        ride_id: String,
+        pickup: wit::Circle,
+        keeper: Option<wit::Keeper>,
+    ) -> Result<(), wit::Refusal> {
+        let (ride, pickup) = (ride(&ride_id)?, convert::circle("pickup", &pickup)?);
+        let keeper = keeper.map(|keeper| convert::keeper(ride, &keeper)).transpose()?;
+        let sql = region()?;
+        Ok(Ambient::moment(|moment| service::expect(&sql, moment, ride, pickup, keeper.as_ref()))?)
+    }
+
+    fn settle(ride_id: String) -> Result<(), wit::Refusal> {
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        Ok(Ambient::moment(|moment| service::settle(&sql, moment, ride))?)
+    }
+
+    fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {
+        let events = events.into_iter().map(convert::owners_event).collect::<Result<_, _>>()?;
+        Ok(service::take_over(&region()?, events)?)
     }
 
     fn set_fences(
@@ -40,7 +56,8 @@ impl wit::Guest for Component {
     ) -> Result<Vec<wit::Fence>, wit::Refusal> {
         let home = home.as_ref().map(|home| convert::circle("home", home)).transpose()?;
         let area = area.as_ref().map(|area| convert::circle("area", area)).transpose()?;
-        let set = service::set_fences(&region()?, Ambient::now(), ride(&ride_id)?, home, area)?;
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        let set = Ambient::moment(|moment| service::set_fences(&sql, moment, ride, home, area))?;
         Ok(convert::fences(&set.fences))
     }
 
@@ -111,7 +128,8 @@ impl wit::Guest for Component {
 
     fn put_mark(ride_id: String, mark: wit::Mark) -> Result<(), wit::Refusal> {
         let mark = convert::mark_in(&mark)?;
-        Ok(service::put_mark(&region()?, Ambient::now(), ride(&ride_id)?, &mark)?)
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        Ok(Ambient::moment(|moment| service::put_mark(&sql, moment, ride, &mark))?)
     }
 
     fn marks_of(ride_id: String, hidden: Option<wit::Circle>) -> Result<Vec<wit::Mark>, wit::Refusal> {
@@ -122,11 +140,13 @@ impl wit::Guest for Component {
 
     fn remove_mark(ride_id: String, mark_id: String) -> Result<bool, wit::Refusal> {
         let id = convert::mark_id(&mark_id)?;
-        Ok(service::remove_mark(&region()?, Ambient::now(), ride(&ride_id)?, id)?)
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        Ok(Ambient::moment(|moment| service::remove_mark(&sql, moment, ride, id))?)
     }
 
     fn erase(ride_id: String) -> Result<bool, wit::Refusal> {
-        Ok(service::erase(&region()?, ride(&ride_id)?)?)
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        Ok(Ambient::moment(|moment| service::erase(&sql, moment, ride))?)
     }
 
     fn expired(days: u32) -> Result<Vec<String>, wit::Refusal> {

@@ -5,8 +5,9 @@ use petwalker_store::{NewEvent, Region, Sql, SqlError, transaction};
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
+use super::told::{News, tell};
 use crate::domain::{Circle, Crossing, Fence, FenceKind, Progress, TrackPoint};
-use crate::sql::{self, Track};
+use crate::sql::{self, Keeper, Track};
 
 /// A fix of a walker who is on the way to the pets.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,6 +52,7 @@ pub(super) fn announce(
             version: u32::try_from(known - crossings.len() + index + 1).unwrap_or(u32::MAX),
             schema: SCHEMA,
             facts: &facts,
+            command: None,
         };
         petwalker_store::append(sql, &region, moment, event)?;
     }
@@ -64,29 +66,37 @@ fn fence(kind: FenceKind, circle: Circle) -> Result<Fence, Refusal> {
     })
 }
 
-/// Changes what is known of a track; the change is kept if it succeeds.
+/// Changes what is known of a track; the change is kept and told if it succeeds.
 fn change<T>(
     sql: &impl Sql,
-    now: UtcMillis,
+    moment: &mut Moment<'_>,
     ride: RideId,
     change: impl Fn(&mut Track) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     transaction(sql, |sql| {
         let mut track = sql::track(sql, ride)?.unwrap_or_default();
         let changed = change(&mut track)?;
-        sql::keep(sql, now, ride, track)?;
+        tell(sql, moment, ride, &mut track, News::default())?;
+        sql::keep(sql, moment.now, ride, track)?;
         Ok(changed)
     })
 }
 
-/// A walker has taken the ride and will come to the pickup.
+/// A walker has taken the ride and will come to the pickup. From here on the track is told, where it has a keeper.
 ///
 /// # Errors
 /// When the radius is out of range or the database fails.
-pub fn expect(sql: &impl Sql, now: UtcMillis, ride: RideId, pickup: Circle) -> Result<(), Refusal> {
+pub fn expect(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    ride: RideId,
+    pickup: Circle,
+    keeper: Option<&Keeper>,
+) -> Result<(), Refusal> {
     let (pickup, home) = (fence(FenceKind::Pickup, pickup)?, fence(FenceKind::Home, pickup)?);
-    change(sql, now, ride, |track| {
+    change(sql, moment, ride, |track| {
         track.progress.expect(pickup, home);
+        track.keeper = keeper.cloned();
         Ok(())
     })
 }
@@ -97,14 +107,14 @@ pub fn expect(sql: &impl Sql, now: UtcMillis, ride: RideId, pickup: Circle) -> R
 /// When a radius is out of range or the database fails.
 pub fn set_fences(
     sql: &impl Sql,
-    now: UtcMillis,
+    moment: &mut Moment<'_>,
     ride: RideId,
     home: Option<Circle>,
     area: Option<Circle>,
 ) -> Result<Progress, Refusal> {
     let area = area.map(|circle| fence(FenceKind::Area, circle)).transpose()?;
     let home = home.map(|circle| fence(FenceKind::Home, circle)).transpose()?;
-    change(sql, now, ride, |track| {
+    change(sql, moment, ride, |track| {
         let fences = &mut track.progress.fences;
         let pickup = fences.get(FenceKind::Pickup).map(|pickup| pickup.circle);
         let home = home.map_or_else(
@@ -164,6 +174,10 @@ mod tests {
         (sql, RideId::new(&mut Moment { now: NOW, entropy: &mut SeededEntropy(3) }))
     }
 
+    fn at_now() -> Moment<'static> {
+        Moment { now: NOW, entropy: Box::leak(Box::new(SeededEntropy(6))) }
+    }
+
     fn fix(seq: u32, north_m: f64) -> TrackPoint {
         let at = UtcMillis::new(1_780_000_000_000 + i64::from(seq) * 5_000);
         TrackPoint::new(seq, at, (-23.55 + north_m / 111_195.0, -46.63), 5.0, None).expect("in range")
@@ -188,8 +202,8 @@ mod tests {
     fn a_walk_tells_where_it_comes_and_goes() {
         let (sql, ride) = database();
         let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(4) };
-        expect(&sql, NOW, ride, circle(80.0)).expect("kept");
-        set_fences(&sql, NOW, ride, None, Some(circle(300.0))).expect("kept");
+        expect(&sql, &mut at_now(), ride, circle(80.0), None).expect("kept");
+        set_fences(&sql, &mut at_now(), ride, None, Some(circle(300.0))).expect("kept");
         let reports: Vec<Report> =
             (1..=60).map(|i| Report { ride, fix: fix(i, 600.0 - f64::from(i) * 10.0) }).collect();
         let known = approach(&sql, moment, &reports).expect("kept");
@@ -218,15 +232,15 @@ mod tests {
     fn fences_are_set_and_taken_away_and_the_home_falls_back_to_the_pickup() {
         let (sql, ride) = database();
         let radii = |home: Option<f64>, area: Option<f64>| {
-            let set = set_fences(&sql, NOW, ride, home.map(circle), area.map(circle)).expect("kept");
+            let set = set_fences(&sql, &mut at_now(), ride, home.map(circle), area.map(circle)).expect("kept");
             set.fences.all().iter().map(|fence| (fence.kind, fence.circle.radius_m)).collect::<Vec<_>>()
         };
         use FenceKind::{Area, Home, Pickup};
         assert_eq!(radii(Some(50.0), None), [(Home, 50.0)]);
-        expect(&sql, NOW, ride, circle(80.0)).expect("kept");
+        expect(&sql, &mut at_now(), ride, circle(80.0), None).expect("kept");
         assert_eq!(radii(Some(50.0), Some(900.0)), [(Pickup, 80.0), (Home, 50.0), (Area, 900.0)]);
         assert_eq!(radii(None, None), [(Pickup, 80.0), (Home, 80.0)]);
-        let refused = set_fences(&sql, NOW, ride, None, Some(circle(5.0)));
+        let refused = set_fences(&sql, &mut at_now(), ride, None, Some(circle(5.0)));
         assert!(matches!(refused, Err(Refusal::Invalid { field, .. }) if field == "area.radius_m"));
     }
 

@@ -2,6 +2,7 @@
 
 mod fences;
 mod marks;
+mod told;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,9 @@ use petwalker_store::{Sql, SqlError, transaction};
 
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 pub use self::marks::{marks_of, put_mark, remove_mark};
+pub use self::told::{OwnersEvent, key_of, settle, take_over};
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
+use self::told::{News, erased, tell};
 use crate::sql::{self, Track};
 
 /// Points of one batch.
@@ -118,6 +121,7 @@ fn add(
     let mut grown = track.clone();
     let added = grown.progress.add(&mut grown.tail, &batch.points)?;
     for (number, chunk) in added.full {
+        tell(sql, moment, batch.ride, &mut grown, News { chunk: Some((number, chunk.clone())), ..News::default() })?;
         sql::keep_chunk(sql, batch.ride, number, chunk)?;
     }
     fences::announce(sql, moment, batch.ride, grown.progress.fences.crossings().len(), &added.crossings)?;
@@ -160,8 +164,11 @@ pub fn route(sql: &impl Sql, ride: RideId) -> Result<Route, Refusal> {
 ///
 /// # Errors
 /// When the database fails.
-pub fn erase(sql: &impl Sql, ride: RideId) -> Result<bool, Refusal> {
-    transaction(sql, |sql| Ok(sql::erase(sql, ride)?))
+pub fn erase(sql: &impl Sql, moment: &mut Moment<'_>, ride: RideId) -> Result<bool, Refusal> {
+    transaction(sql, |sql| {
+        erased(sql, moment, ride)?;
+        Ok(sql::erase(sql, ride)?)
+    })
 }
 
 /// The rides whose tracks were touched last longer ago than `age`, the oldest first, at most [`EXPIRED_MAX`].

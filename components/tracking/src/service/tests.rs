@@ -1,10 +1,15 @@
 //! The service on a real database: every point is stored once, told apart, and found again from any cursor.
 
-use petwalker_kernel::{Millis, Moment, RideId, SeededEntropy, UtcMillis};
-use petwalker_store::NativeDatabase;
+use petwalker_kernel::{AccountId, GeoPoint, MarkId, Millis, Moment, RideId, SeededEntropy, UtcMillis};
+use petwalker_seal::SealKey;
+use petwalker_store::{NativeDatabase, Sql as _, read_after};
 
-use super::{Batch, Receipt, Refusal, erase, expired, ingest, points_after, route};
-use crate::domain::TrackPoint;
+use super::{
+    Batch, OwnersEvent, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
+    put_mark, remove_mark, route, settle, take_over,
+};
+use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint};
+use crate::sql::Keeper;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
 
@@ -111,8 +116,69 @@ fn a_track_is_erased_when_asked_or_old() {
     let later = NOW.plus(Millis::from_mins(90));
     assert_eq!(expired(&sql, later, Millis::from_mins(100)).expect("read"), []);
     assert_eq!(expired(&sql, later, Millis::from_mins(60)).expect("read"), [ride]);
-    assert!(erase(&sql, ride).expect("erased"));
+    assert!(erase(&sql, &mut moment(NOW), ride).expect("erased"));
     assert_eq!((left(ride), left(other)), (0, 300));
-    assert!(erase(&sql, other).expect("erased") && !erase(&sql, other).expect("asked"));
+    assert!(erase(&sql, &mut moment(NOW), other).expect("erased") && !erase(&sql, &mut moment(NOW), other).expect("asked"));
     assert_eq!(left(other), 0);
+}
+
+/// The standby has what the events told, and what the device sends again makes it whole.
+#[test]
+fn a_standby_goes_on_where_the_owner_stopped() {
+    let (owner, [ride, _]) = setting();
+    let (standby, _) = setting();
+    for sql in [&owner, &standby] {
+        sql.execute("INSERT INTO region (one, name, epoch) VALUES (1, 'here', 1)", &[]).expect("a region");
+    }
+    let mut now = moment(NOW);
+    let tutors = SealKey::new([8; 32]);
+    let keeper = Keeper { tutor_id: AccountId::new(&mut now), key: key_of(ride, &tutors) };
+    let centre = GeoPoint::new(-23.55, -46.63).expect("a place");
+    expect(&owner, &mut now, ride, Circle { centre, radius_m: 80.0 }, Some(&keeper)).expect("kept");
+    let mark = |minute| Mark { id: MarkId::new(&mut moment(NOW.plus(Millis::from_mins(minute)))), kind: MarkKind::Pee, at: NOW, place: centre };
+    put_mark(&owner, &mut now, ride, &mark(1)).expect("kept");
+    put_mark(&owner, &mut now, ride, &mark(2)).expect("kept");
+    remove_mark(&owner, &mut now, ride, mark(1).id).expect("removed");
+    let all = CHUNK_POINTS + 40;
+    for seq in 1..=all {
+        append(&owner, batch(ride, [seq])).expect("stored");
+    }
+    let follow = |key: Option<&SealKey>| {
+        let events = read_after(&owner, 0, 1_000).expect("read").into_iter();
+        let events = events.map(|(_, record)| OwnersEvent { record, seal_key: key.cloned() });
+        take_over(&standby, events.collect()).expect("taken over")
+    };
+    follow(Some(&tutors));
+    let held = progress(&standby, ride).expect("read");
+    assert_eq!((held.count, held.seqs.contiguous()), (CHUNK_POINTS, CHUNK_POINTS));
+    assert_eq!(marks_of(&standby, ride).expect("read"), [mark(2)]);
+    assert_eq!(held.fences, progress(&owner, ride).expect("read").fences);
+    // The owner is gone: the device sends what is missing, and more.
+    append(&standby, batch(ride, CHUNK_POINTS - 5..=all)).expect("stored");
+    assert_eq!(route(&standby, ride).expect("a route"), route(&owner, ride).expect("a route"));
+}
+
+/// At the end of a walk nothing of it is on the owner's disk alone, and what is erased there is erased everywhere.
+#[test]
+fn a_walk_that_ended_is_told_whole_and_erased_everywhere() {
+    let (owner, [ride, _]) = setting();
+    let (standby, _) = setting();
+    owner.execute("INSERT INTO region (one, name, epoch) VALUES (1, 'here', 1)", &[]).expect("a region");
+    let mut now = moment(NOW);
+    let tutors = SealKey::new([8; 32]);
+    let keeper = Keeper { tutor_id: AccountId::new(&mut now), key: key_of(ride, &tutors) };
+    let centre = GeoPoint::new(-23.55, -46.63).expect("a place");
+    expect(&owner, &mut now, ride, Circle { centre, radius_m: 80.0 }, Some(&keeper)).expect("kept");
+    append(&owner, batch(ride, 1..=300)).expect("stored");
+    settle(&owner, &mut now, ride).expect("told");
+    let follow = || {
+        let events = read_after(&owner, 0, 1_000).expect("read").into_iter();
+        let events = events.map(|(_, record)| OwnersEvent { record, seal_key: Some(tutors.clone()) });
+        take_over(&standby, events.collect()).expect("taken over")
+    };
+    follow();
+    assert_eq!(route(&standby, ride).expect("a route"), route(&owner, ride).expect("a route"));
+    assert!(erase(&owner, &mut now, ride).expect("erased"));
+    follow();
+    assert_eq!(route(&standby, ride).expect("a route").points.len(), 0);
 }

@@ -2,7 +2,8 @@
 
 pub mod marks;
 
-use petwalker_kernel::{RideId, UtcMillis};
+use petwalker_kernel::{AccountId, RideId, UtcMillis};
+use petwalker_seal::SealKey;
 use petwalker_store::{Sql, SqlError, Value};
 
 use crate::domain::{CHUNK_POINTS, Progress, TrackPoint, decode};
@@ -14,6 +15,17 @@ pub struct Track {
     pub progress: Progress,
     /// The bytes of the chunk being filled.
     pub tail: Vec<u8>,
+    /// Whose walk it is; none where it is not told in events.
+    pub keeper: Option<Keeper>,
+}
+
+/// Whose walk a track is of, and what its part of the events is sealed with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keeper {
+    /// The tutor.
+    pub tutor_id: AccountId,
+    /// The track's own key, derived from the tutor's.
+    pub key: SealKey,
 }
 
 /// The track of a ride, where a point of it has come.
@@ -21,10 +33,13 @@ pub struct Track {
 /// # Errors
 /// When the database fails.
 pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
-    let row = sql.first("SELECT progress, tail FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])?;
+    let row = sql.first("SELECT progress, tail, tutor_id, coalesce(seal_key, x'') FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])?;
     row.map(|row| {
         let progress = rmp_serde::from_slice(row.blob(0)?).map_err(|e| stored(ride, &e))?;
-        Ok(Track { progress, tail: row.blob(1)?.to_vec() })
+        let tutor_id = row.opt_text(2)?.map(str::parse).transpose().map_err(|e| stored(ride, &e))?;
+        let keeper = tutor_id.zip(SealKey::from_slice(row.blob(3)?));
+        let keeper = keeper.map(|(tutor_id, key)| Keeper { tutor_id, key });
+        Ok(Track { progress, tail: row.blob(1)?.to_vec(), keeper })
     })
     .transpose()
 }
@@ -36,10 +51,18 @@ pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
 pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Result<(), SqlError> {
     let progress = rmp_serde::to_vec(&track.progress).map_err(|e| stored(ride, &e))?;
     sql.execute(
-        "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms) VALUES (?1, ?2, ?3, ?4) \
+        "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms, tutor_id, seal_key) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
          ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail, \
-         touched_at_ms = excluded.touched_at_ms",
-        &[Value::display(&ride), Value::Blob(progress), Value::Blob(track.tail), now.into()],
+         touched_at_ms = excluded.touched_at_ms, tutor_id = excluded.tutor_id, seal_key = excluded.seal_key",
+        &[
+            Value::display(&ride),
+            Value::Blob(progress),
+            Value::Blob(track.tail),
+            now.into(),
+            track.keeper.as_ref().map(|keeper| keeper.tutor_id.to_string()).into(),
+            track.keeper.as_ref().map(|keeper| keeper.key.as_bytes().as_slice()).into(),
+        ],
     )
     .map(drop)
 }

@@ -146,7 +146,15 @@ impl LocalConnection {
                 }
             }
         }
-        let result = pooled.run(sql, parameters).await;
+        // Once more before a commit: the right to write may have ended since the transaction began.
+        let result = if self.turn.is_some() && !shared.gate.is_open() && !is_rollback(sql) {
+            if !pooled.connection.is_autocommit() {
+                pooled.at_once("ROLLBACK")?;
+            }
+            Err(SqlError::Failed("this node may not write here now".to_owned()))
+        } else {
+            pooled.run(sql, parameters).await
+        };
         if result.is_err() {
             pooled.end_snapshot()?;
         }
@@ -157,6 +165,10 @@ impl LocalConnection {
         }
         result
     }
+}
+
+fn is_rollback(sql: &str) -> bool {
+    sql.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ROLLBACK"))
 }
 
 impl SqlConnection for LocalConnection {

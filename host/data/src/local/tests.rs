@@ -135,3 +135,24 @@ async fn snapshots_do_not_keep_the_log_from_starting_over() {
     let log = std::fs::metadata(folder.path().join("t.db-wal")).expect("there").len();
     assert!(log < 6_000_000, "8 MB were written and the log holds {log} bytes");
 }
+
+#[tokio::test]
+async fn nothing_is_committed_behind_a_closed_gate() {
+    let (folder, database) = database(PoolOptions::default()).await;
+    let gate = database.gate().clone();
+    let mut connection = database.open();
+    let mut run = async |sql: &str| connection.execute(sql, vec![]).await.map(drop).is_ok();
+    assert!(run("BEGIN IMMEDIATE").await && run("INSERT INTO t (b) VALUES ('x')").await);
+    // The right to write ends while the transaction is open.
+    gate.open_until(std::time::Instant::now());
+    assert!(!run("COMMIT").await, "a commit went through");
+    assert!(!run("INSERT INTO t (b) VALUES ('x')").await && !run("BEGIN IMMEDIATE").await);
+    assert!(run("SELECT * FROM t").await, "reads need no right");
+    gate.open();
+    assert_eq!(count(&database).await, 0);
+    assert!(run("INSERT INTO t (b) VALUES ('x')").await);
+    let copy = folder.path().join("copy.db");
+    database.copy_to(&copy).await.expect("copied");
+    assert_eq!(count(&LocalDatabase::open(&copy, PoolOptions::default()).await.expect("opens")).await, 1);
+    assert!(database.copy_to(&copy).await.is_err(), "a copy replaced a file");
+}

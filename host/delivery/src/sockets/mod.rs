@@ -23,7 +23,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use edge_runtime::Body;
 use edge_runtime::route::Pattern;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
@@ -139,7 +138,7 @@ impl Sockets {
 
     /// Whether a request asks for a socket at a path that takes them.
     #[must_use]
-    pub fn wants(&self, request: &Request<Incoming>) -> bool {
+    pub fn wants<B>(&self, request: &Request<B>) -> bool {
         request.method() == Method::GET
             && header_has(request.headers(), &header::UPGRADE, "websocket")
             && self.kind(request.uri().path()).is_some()
@@ -169,9 +168,10 @@ impl Sockets {
     }
 
     /// Answers a request for a socket: 101 and a socket, or why not.
-    pub async fn accept(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Body> {
+    pub async fn accept<B>(self: Arc<Self>, mut request: Request<B>) -> Response<Body> {
         let upgrade = hyper::upgrade::on(&mut request);
-        match self.shake_hands(&request, upgrade).await {
+        let (parts, _body) = request.into_parts();
+        match self.shake_hands(&parts, upgrade).await {
             Ok(response) => response,
             Err(Refusal(response)) => *response,
         }
@@ -179,28 +179,28 @@ impl Sockets {
 
     async fn shake_hands(
         self: Arc<Self>,
-        request: &Request<Incoming>,
+        request: &http::request::Parts,
         upgrade: OnUpgrade,
     ) -> Result<Response<Body>, Refusal> {
-        let Some(kind) = self.kind(request.uri().path()) else {
+        let Some(kind) = self.kind(request.uri.path()) else {
             let detail = "nothing answers at this path";
             return Err(problem(StatusCode::NOT_FOUND, "no-route", detail).into());
         };
-        let handshake = Handshake::read(request.headers(), kind, &self.options.protocol)?;
+        let handshake = Handshake::read(&request.headers, kind, &self.options.protocol)?;
         let Ok(permit) = self.permits.clone().try_acquire_owned() else {
             let detail = "the node has no more sockets to give";
             return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).into());
         };
         let authorization =
-            request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let path = request.uri().path();
+            request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let path = request.uri.path();
         let answer = handshake.answer();
         if kind == Kind::Subscribe {
             // Who it is, such a client tells once it is connected.
             let (path, authorization) = (path.to_owned(), authorization.map(str::to_owned));
             tokio::spawn(self.converse(upgrade, path, authorization, permit));
         } else {
-            let opened = self.permission(path, request.uri().query(), authorization).await?;
+            let opened = self.permission(path, request.uri.query(), authorization).await?;
             let sends = kind == Kind::Send;
             tokio::spawn(self.serve(upgrade, sends, handshake.format, opened, permit));
         }

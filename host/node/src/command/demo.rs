@@ -1,9 +1,14 @@
 //! `edge demo`.
 
+use std::time::Duration;
+
+use anyhow::Context as _;
 use clap::Args;
 
-use super::block_on;
-use crate::demo;
+use super::{block_on, manifest};
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::config::Config;
+use crate::{components, demo};
 
 /// `edge demo`.
 #[derive(Debug, Args)]
@@ -11,6 +16,18 @@ pub(super) struct Demo {
     /// A node that runs already; without it one is started in a temporary folder
     #[arg(long)]
     url: Option<String>,
+    /// Start so many edges, and kill the one that owns the ride during the walk
+    #[arg(long, value_name = "EDGES", conflicts_with = "url")]
+    cluster: Option<u16>,
+    /// For the cluster: a Fluvio cluster's controller, host and port
+    #[arg(long, value_name = "HOST:PORT", requires = "cluster")]
+    fluvio: Option<String>,
+    /// For the cluster: copies of each record in the Fluvio cluster
+    #[arg(long, default_value_t = 1, requires = "fluvio")]
+    replicas: u32,
+    /// For the cluster: a libSQL server for the global database
+    #[arg(long, value_name = "URL", requires = "cluster")]
+    libsql: Option<String>,
     /// Walkers to put in the city
     #[arg(long, default_value_t = 200)]
     walkers: u32,
@@ -18,6 +35,31 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self) -> anyhow::Result<()> {
-        block_on(demo::run(self.url.as_deref(), self.walkers))
+        match self.cluster {
+            Some(edges) => self.through_a_cluster(edges),
+            None => block_on(demo::run(self.url.as_deref(), self.walkers)),
+        }
+    }
+
+    fn through_a_cluster(&self, edges: u16) -> anyhow::Result<()> {
+        let folder = tempfile::tempdir().context("no temporary folder")?;
+        let mut config = Config::default();
+        components::build_missing(&manifest(&config.node.manifest)?)?;
+        config.internal.tick_interval_ms = 200;
+        let options = ClusterOptions {
+            edges,
+            data: folder.path().to_owned(),
+            port: None,
+            fluvio: self.fluvio.clone(),
+            replicas: self.replicas,
+            libsql: self.libsql.clone(),
+            lease_ttl: Duration::from_secs(5),
+        };
+        let cluster = Cluster::start(&options, &config)?;
+        let (left, outcome) = block_on(async { Ok(demo::run_through(cluster, self.walkers).await) })?;
+        if let Some(cluster) = left {
+            cluster.stop();
+        }
+        outcome
     }
 }

@@ -2,7 +2,9 @@
 
 mod build;
 mod check;
+mod cluster;
 mod demo;
+mod hand_over;
 mod migrate;
 mod up;
 mod verify;
@@ -35,6 +37,12 @@ enum Command {
     Check(NodeFile),
     /// Compare this node's events with its region's topic, record by record
     Verify(NodeFile),
+    /// Start several edges on this machine, until Ctrl-C
+    Cluster(cluster::Start),
+    /// Show the regions, their owners, epochs and lags, as a running node sees them
+    Status(hand_over::Status),
+    /// Hand a region over from the node that owns it to another edge
+    HandOver(hand_over::HandOver),
     /// Take a ride from sign-up to invoice, and check every figure
     Demo(demo::Demo),
 }
@@ -72,6 +80,9 @@ impl Cli {
             Command::Migrate(node) => block_on(migrate::run(&node)),
             Command::Check(node) => block_on(check::run(&node)),
             Command::Verify(node) => block_on(verify::run(&node)),
+            Command::Cluster(cluster) => cluster.run(),
+            Command::Status(status) => status.run(),
+            Command::HandOver(wish) => wish.run(),
             Command::Demo(demo) => demo.run(),
         }
     }

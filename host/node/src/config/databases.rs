@@ -57,6 +57,19 @@ const fn statement_timeout_ms() -> u64 {
     3_000
 }
 
+impl Primary {
+    /// The server at that URL, which wants no token.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            token_file: None,
+            sync_interval_ms: sync_interval_ms(),
+            wait_ms: wait_ms(),
+            statement_timeout_ms: statement_timeout_ms(),
+        }
+    }
+}
+
 impl Databases {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         for (label, database) in &self.0 {

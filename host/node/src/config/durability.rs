@@ -94,7 +94,7 @@ impl DurabilitySection {
             let wrong = |message| ("durability.classes", format!("'{}': {message}", class.name));
             patterns(&class.routes).map_err(wrong)?;
             if class.level == Worth::Stream && !streams {
-                let message = "the level 'stream' needs a broker; set stream.fluvio, or level = \"local\"";
+                let message = "the level 'stream' needs a stream; set stream.fluvio, or level = \"local\"";
                 return Err(wrong(message.to_owned()));
             }
         }

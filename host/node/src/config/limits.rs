@@ -68,6 +68,14 @@ impl LimitSettings {
         }
     }
 
+    /// As the pools of databases take them.
+    pub(crate) fn pool(&self) -> edge_data::PoolOptions {
+        edge_data::PoolOptions {
+            statement_timeout: Duration::from_millis(self.statement_timeout_ms),
+            ..edge_data::PoolOptions::default()
+        }
+    }
+
     /// As the runtime takes them.
     #[must_use]
     pub fn runtime(&self) -> edge_runtime::Limits {

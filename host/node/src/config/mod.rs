@@ -7,6 +7,7 @@ mod limits;
 mod listen;
 mod log;
 mod objects;
+mod regions;
 mod sockets;
 mod stream;
 
@@ -23,6 +24,7 @@ pub use limits::LimitSettings;
 pub use listen::{Listen, Tls};
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
+pub use regions::{PeersSection, RegionsSection, read_atlas};
 pub use sockets::SocketSettings;
 pub use stream::{Packing, StreamSection, StreamTls};
 
@@ -52,6 +54,10 @@ pub struct Config {
     pub stream: StreamSection,
     /// `[durability]`.
     pub durability: DurabilitySection,
+    /// `[regions]`.
+    pub regions: RegionsSection,
+    /// `[peers]`: needed by a node among others.
+    pub peers: Option<PeersSection>,
     /// `[variables]`: values of the application's variables.
     pub variables: BTreeMap<String, String>,
 }
@@ -153,7 +159,22 @@ impl Config {
         self.sockets.check()?;
         self.objects.check()?;
         self.stream.check(&self.node.region)?;
-        self.durability.check(!self.stream.fluvio.is_empty())?;
+        let streams = !self.stream.fluvio.is_empty() || self.stream.folder.is_some();
+        self.durability.check(streams)?;
+        self.regions.check()?;
+        if self.regions.file.is_some() {
+            if !streams {
+                let message = "is needed where there are several edges: a stream that outlives a node. Set stream.fluvio, or \
+                               stream.folder for edges on one machine";
+                return Err(("stream", message.to_owned()));
+            }
+            if self.peers.is_none() {
+                return Err(("peers", "is needed where there are several edges".to_owned()));
+            }
+            if !self.databases.0.contains_key(&self.regions.database) {
+                return Err(("regions.database", "is not one of [databases]".to_owned()));
+            }
+        }
         self.internal.check()
     }
 }

@@ -16,6 +16,8 @@ const TOPIC_MAX: usize = 63;
 pub struct StreamSection {
     /// Address of a Fluvio cluster's controller, host and port; empty where the event table is the stream.
     pub fluvio: String,
+    /// The folder of topics that are files, for edges on one machine that have no broker; none for no such topics.
+    pub folder: Option<PathBuf>,
     /// Begins the topics' names; the region follows.
     pub topic_prefix: String,
     /// Whether a missing topic is created.
@@ -58,6 +60,7 @@ impl Default for StreamSection {
     fn default() -> Self {
         Self {
             fluvio: String::new(),
+            folder: None,
             topic_prefix: "petwalker-region-".to_owned(),
             create: true,
             replicas: 1,
@@ -80,6 +83,9 @@ impl StreamSection {
             let message =
                 format!("makes the topic '{topic}', and a topic's name has at most {TOPIC_MAX} characters");
             return Err(("stream.topic_prefix", message));
+        }
+        if !self.fluvio.is_empty() && self.folder.is_some() {
+            return Err(("stream.folder", "cannot be set beside stream.fluvio".to_owned()));
         }
         let port = self.fluvio.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
         if !self.fluvio.is_empty() && port.is_none() {

@@ -1,10 +1,21 @@
 //! A client of the API, as the demonstration needs it.
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::Value;
 
 use super::socket::Socket;
+
+/// The header by which a service of several regions names them.
+const REGION: &str = "petwalker-region";
+/// How long a call is repeated that the service cannot answer just now: a region may be changing hands.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Between two attempts.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
 
 /// Calls one node.
 #[derive(Clone)]
@@ -18,6 +29,8 @@ pub(super) struct Client {
 pub(super) struct Person {
     client: Client,
     token: String,
+    /// The region that answered last, where the service has several: what names none is for that one.
+    region: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 impl Client {
@@ -26,36 +39,50 @@ impl Client {
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
-    /// Calls and returns status and body.
-    pub(super) async fn call(
+    /// Calls and returns status and body. What cannot be answered just now is asked again, as the same command.
+    async fn call(
         &self,
-        token: Option<&str>,
+        person: Option<&Person>,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
+        let key = crate::secrets::random()?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
+            request = request.header("idempotency-key", &key);
+            if let Some(person) = person {
+                request = request.bearer_auth(&person.token);
+                if let Some(region) = person.region() {
+                    request = request.header(REGION, region);
+                }
+            }
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = request.send().await.with_context(|| format!("{method} {path} got no answer"))?;
+            let status = response.status().as_u16();
+            if let (Some(person), Some(region)) = (person, response.headers().get(REGION)) {
+                person.answered_by(region);
+            }
+            let bytes = response.bytes().await.with_context(|| format!("{method} {path} broke off"))?;
+            if status != 503 || Instant::now() >= deadline {
+                return Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)));
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
         }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.with_context(|| format!("{method} {path} got no answer"))?;
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.with_context(|| format!("{method} {path} broke off"))?;
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
     }
 
     /// Calls, and fails on anything but success.
     pub(super) async fn must(
         &self,
-        token: Option<&str>,
+        person: Option<&Person>,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
-        let (status, answer) = self.call(token, method.clone(), path, body).await?;
+        let (status, answer) = self.call(person, method.clone(), path, body).await?;
         anyhow::ensure!((200..300).contains(&status), "{method} {path} answered {status}: {answer}");
         Ok(answer)
     }
@@ -70,18 +97,26 @@ impl Client {
         self.must(None, Method::POST, "/v1/accounts", Some(&sign_up)).await?;
         let log_in = serde_json::json!({ "email": email, "password": password });
         let tokens = self.must(None, Method::POST, "/v1/sessions", Some(&log_in)).await?;
-        Ok(Person { client: self.clone(), token: text(&tokens, "access_token")? })
+        Ok(Person { client: self.clone(), token: text(&tokens, "access_token")?, region: Arc::default() })
     }
 }
 
 impl Person {
+    fn region(&self) -> Option<HeaderValue> {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn answered_by(&self, region: &HeaderValue) {
+        *self.region.lock().unwrap_or_else(PoisonError::into_inner) = Some(region.clone());
+    }
+
     pub(super) async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
-        self.client.call(Some(&self.token), method, path, body).await
+        self.client.call(Some(self), method, path, body).await
     }
 
     /// Opens a socket; none where the server has none.
@@ -89,16 +124,21 @@ impl Person {
         Socket::open(&self.client.base, path, &self.token).await
     }
 
+    /// Opens a socket anew that broke off.
+    pub(super) async fn reopen(&self, path: &str) -> anyhow::Result<Socket> {
+        Socket::reopen(&self.client.base, path, &self.token).await
+    }
+
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.client.must(Some(&self.token), Method::GET, path, None).await
+        self.client.must(Some(self), Method::GET, path, None).await
     }
 
     pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.client.must(Some(&self.token), Method::POST, path, Some(body)).await
+        self.client.must(Some(self), Method::POST, path, Some(body)).await
     }
 
     pub(super) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
-        self.client.must(Some(&self.token), Method::PUT, path, Some(body)).await
+        self.client.must(Some(self), Method::PUT, path, Some(body)).await
     }
 }
 

@@ -9,12 +9,14 @@ mod walk;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use self::client::{Client, Person, number, text};
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::output::line;
 use crate::{Node, components};
@@ -33,17 +35,22 @@ const STORY: [&str; 8] = [
     "ride.completed",
 ];
 
-/// The node that the demonstration talks to.
+/// The region of that place, where there are several.
+const REGION: &str = "sao-paulo-centro";
+
+/// What the demonstration talks to.
 struct Stage {
     url: String,
-    own: Option<Own>,
+    /// The code by which operators sign up; none where it is not ours to know.
+    operator_code: Option<String>,
+    own: Own,
 }
 
-/// A node of the demonstration's own, in a folder that goes with it.
-struct Own {
-    node: Node,
-    folder: tempfile::TempDir,
-    operator_code: String,
+/// What was started for the demonstration, in a folder that goes with it.
+enum Own {
+    Nothing,
+    Node { node: Node, folder: tempfile::TempDir },
+    Cluster { cluster: Mutex<Cluster>, owner: String },
 }
 
 fn say(step: &str, what: impl std::fmt::Display) {
@@ -58,17 +65,35 @@ pub async fn run(url: Option<&str>, walkers: u32) -> anyhow::Result<()> {
     ensure!((1..=5_000).contains(&walkers), "--walkers must be 1 to 5000");
     let stage = Stage::open(url).await?;
     let outcome = play(&stage, walkers).await;
-    if let Some(own) = stage.own {
-        own.node.stop().await;
+    if let Own::Node { node, folder } = stage.own {
+        node.stop().await;
+        drop(folder);
     }
     outcome
+}
+
+/// Runs it through a cluster, whose edge that owns the ride is killed during the walk. Gives back what is left of it.
+///
+/// # Errors
+/// When a step fails or a figure is off.
+pub async fn run_through(cluster: Cluster, walkers: u32) -> (Option<Cluster>, anyhow::Result<()>) {
+    match Stage::at(cluster).await {
+        Ok(stage) => {
+            let outcome = play(&stage, walkers).await;
+            match stage.own {
+                Own::Cluster { cluster, .. } => (cluster.into_inner().ok(), outcome),
+                Own::Nothing | Own::Node { .. } => (None, outcome),
+            }
+        }
+        Err(error) => (None, Err(error)),
+    }
 }
 
 impl Stage {
     async fn open(url: Option<&str>) -> anyhow::Result<Self> {
         if let Some(url) = url {
             say("node", url);
-            return Ok(Self { url: url.to_owned(), own: None });
+            return Ok(Self { url: url.to_owned(), operator_code: None, own: Own::Nothing });
         }
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut config = Config::default();
@@ -80,12 +105,52 @@ impl Stage {
         let node = Node::start(&config).await?;
         let url = format!("http://{}", node.public_address());
         say("node", format!("{url}, its data in {}", folder.path().display()));
-        let operator_code = crate::secrets::kept(folder.path(), "operator_code")?;
-        Ok(Self { url, own: Some(Own { node, folder, operator_code }) })
+        let operator_code = Some(crate::secrets::kept(folder.path(), "operator_code")?);
+        Ok(Self { url, operator_code, own: Own::Node { node, folder } })
     }
 
-    fn region_file(&self) -> Option<PathBuf> {
-        self.own.as_ref().map(|own| own.folder.path().join("region.db"))
+    /// Goes to an edge that does not own the ride's region.
+    async fn at(cluster: Cluster) -> anyhow::Result<Self> {
+        let owner = cluster.owner(REGION).await?.context("nobody owns the region")?;
+        let names: Vec<&str> = cluster.edges().map(|(name, ..)| name).collect();
+        say("edges", names.join(", "));
+        let entry = cluster.edges().find(|(name, ..)| *name != owner).context("a cluster of one edge")?;
+        say("region", format!("{REGION} is owned by {owner}; everybody talks to {}", entry.0));
+        let (url, operator_code) = (entry.1.to_owned(), Some(cluster.operator_code().to_owned()));
+        Ok(Self { url, operator_code, own: Own::Cluster { cluster: Mutex::new(cluster), owner } })
+    }
+
+    /// What befalls the first walk.
+    fn mishap(&self) {
+        if let Own::Cluster { cluster, owner } = &self.own {
+            cluster.lock().unwrap_or_else(PoisonError::into_inner).kill(owner);
+            say("killed", format!("{owner}, in the middle of the walk; the phone sends again what the next owner lacks"));
+        }
+    }
+
+    const fn has_mishap(&self) -> bool {
+        matches!(self.own, Own::Cluster { .. })
+    }
+
+    /// The file that holds the region's log now.
+    async fn region_file(&self) -> anyhow::Result<Option<PathBuf>> {
+        match &self.own {
+            Own::Nothing => Ok(None),
+            Own::Node { folder, .. } => Ok(Some(folder.path().join("region.db"))),
+            Own::Cluster { cluster, owner: before } => {
+                let (admins, folder) = {
+                    let cluster = cluster.lock().unwrap_or_else(PoisonError::into_inner);
+                    let admins: Vec<_> =
+                        cluster.edges().map(|(name, _, admin)| (name.to_owned(), admin.to_owned())).collect();
+                    (admins, cluster.folder().to_owned())
+                };
+                let owner = crate::cluster::owner_among(&admins, REGION).await?;
+                let owner = owner.context("nobody owns the region any more")?;
+                ensure!(owner != *before, "{before} was killed and owns the region");
+                say("taken over", format!("{owner} answers for {REGION} now"));
+                Ok(Some(crate::cluster::region_file(&folder, &owner, REGION)))
+            }
+        }
     }
 }
 
@@ -100,21 +165,24 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
     let (quote, ride) = request(&tutor, &pet, Some("BEMVINDO")).await?;
     let ride_id = text(&ride, "id")?;
     let walker = accept(&city, &ride_id).await?;
-    let distance_m = walk::take(&tutor, walker, &ride_id, CITY, &walk::LAKE).await?;
+    let mishap = || stage.mishap();
+    let mishap: Option<walk::Mishap<'_>> = if stage.has_mishap() { Some(&mishap) } else { None };
+    let distance_m = walk::take(&tutor, walker, &ride_id, CITY, &walk::LAKE, mishap).await?;
     let invoice = invoice(&tutor, walker, &ride_id, &quote).await?;
     rate(&tutor, &ride_id).await?;
     advise(&tutor, &pet).await?;
-    if let Some(own) = &stage.own {
-        check_ledger(&client, &own.operator_code).await?;
+    if let Some(code) = &stage.operator_code {
+        check_ledger(&client, code).await?;
     }
-    if let Some(file) = stage.region_file() {
+    if let Some(file) = stage.region_file().await? {
         let (types, all) = events::check(&file, &ride_id).await?;
         ensure!(types == STORY, "the ride's events are {types:?}");
         say("events", format!("{all} in the log without a gap or a fork; the ride's 8 in their order"));
     }
+    people::appear_again(&city).await?;
     let (_, second) = request(&tutor, &pet, None).await?;
     let second = text(&second, "id")?;
-    walk::take(&tutor, accept(&city, &second).await?, &second, CITY, &walk::PARK).await?;
+    walk::take(&tutor, accept(&city, &second).await?, &second, CITY, &walk::PARK, None).await?;
     print_invoice(&invoice)?;
     line(format_args!("\nAll figures hold: {distance_m:.0} m walked, paid, tipped, rated."));
     Ok(())

@@ -46,11 +46,7 @@ pub(super) async fn fill_city(client: &Client, count: u32) -> anyhow::Result<Vec
 
 async fn join(client: Client, number: u32, count: u32) -> anyhow::Result<Person> {
     let person = client.join("walker", &format!("Walker {}", number + 1), None).await?;
-    // The golden angle spreads points of a spiral evenly.
-    let (angle, part) = (f64::from(number) * 2.399_963, f64::from(number) / f64::from(count));
-    let metres = 80.0 + 4_000.0 * part * part;
-    let lat = CITY.0 + metres * angle.cos() / 111_195.0;
-    let lon = CITY.1 + metres * angle.sin() / (111_195.0 * CITY.0.to_radians().cos());
+    let (lat, lon) = place(number, count);
     let profile = json!({
         "area_centre": { "lat": lat, "lon": lon }, "area_radius_m": 8_000, "capacity": 3,
         "accepted_sizes": ["small", "medium", "large"], "weekly": [], "time_zone": "America/Sao_Paulo",
@@ -58,4 +54,23 @@ async fn join(client: Client, number: u32, count: u32) -> anyhow::Result<Person>
     person.put("/v1/walkers/me", &profile).await?;
     person.put("/v1/walkers/me/presence", &json!({ "lat": lat, "lon": lon })).await?;
     Ok(person)
+}
+
+/// The walkers' phones tell where they are, as they do every so often: a new owner of the region learns of them by that.
+pub(super) async fn appear_again(city: &[Person]) -> anyhow::Result<()> {
+    for (number, person) in (0..).zip(city) {
+        let (lat, lon) = place(number, u32::try_from(city.len())?);
+        person.put("/v1/walkers/me/presence", &json!({ "lat": lat, "lon": lon })).await?;
+    }
+    Ok(())
+}
+
+/// Where the walker of a number is, of so many.
+fn place(number: u32, count: u32) -> (f64, f64) {
+    // The golden angle spreads points of a spiral evenly.
+    let (angle, part) = (f64::from(number) * 2.399_963, f64::from(number) / f64::from(count));
+    let metres = 80.0 + 4_000.0 * part * part;
+    let lat = CITY.0 + metres * angle.cos() / 111_195.0;
+    let lon = CITY.1 + metres * angle.sin() / (111_195.0 * CITY.0.to_radians().cos());
+    (lat, lon)
 }

@@ -1,5 +1,6 @@
 //! The walk itself: a recorded trace sent as a phone would send it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -42,6 +43,9 @@ const BATCH: usize = 40;
 /// How far the measured distance may be from the trace's own, of the whole.
 const DISTANCE_OFF_MAX: f64 = 0.02;
 
+/// What befalls the service in the middle of a walk.
+pub(super) type Mishap<'a> = &'a (dyn Fn() + Send + Sync);
+
 /// Takes the ride from the walker's way to the pickup to its completion; metres walked.
 pub(super) async fn take(
     tutor: &Person,
@@ -49,6 +53,7 @@ pub(super) async fn take(
     ride: &str,
     start: (f64, f64),
     recording: &Recording,
+    mishap: Option<Mishap<'_>>,
 ) -> anyhow::Result<f64> {
     let step = |name: &str| format!("/v1/rides/{ride}/{name}");
     let nothing = json!({});
@@ -71,14 +76,23 @@ pub(super) async fn take(
     let map = LiveMap::open(tutor, step("live")).await?;
     let how = map.how();
     let watching = tokio::spawn(watch(map, state));
-    let mut phone = Phone { walker, ride, socket: walker.socket(&step("track")).await?, bar };
-    phone.send(&fixes[..half], 0).await?;
+    let numbered = (1..).zip(&fixes).map(|(seq, fix)| point(fix, seq)).collect();
+    let mut phone = Phone { walker, ride, points: numbered, socket: walker.socket(&step("track")).await?, bar };
+    phone.send(0, half).await?;
     walker.post(&step("pause"), &nothing).await?;
     // The map shows how things stand; what is over before it is shown would not be.
     shows(&mut seen, "paused").await?;
     walker.post(&step("resume"), &nothing).await?;
     shows(&mut seen, "started").await?;
-    phone.send(&fixes[half..], half).await?;
+    match mishap {
+        Some(mishap) => {
+            let later = half + (fixes.len() - half) / 2;
+            phone.send(half, later).await?;
+            mishap();
+            phone.send(later, fixes.len()).await?;
+        }
+        None => phone.send(half, fixes.len()).await?,
+    }
     phone.bar.finish_and_clear();
 
     let done = walker.post(&step("complete"), &nothing).await?;
@@ -124,21 +138,21 @@ async fn come(tutor: &Person, walker: &Person, ride: &str, pickup: (f64, f64)) -
 
 /// The tutor's map: told by a socket, or asking again and again where the server has none.
 enum LiveMap {
-    Told(Socket),
+    Told { socket: Socket, tutor: Person, path: String },
     Asking { tutor: Person, path: String, told: Option<(i64, String)>, over: bool },
 }
 
 impl LiveMap {
     async fn open(tutor: &Person, path: String) -> anyhow::Result<Self> {
         Ok(match tutor.socket(&path).await? {
-            Some(socket) => Self::Told(socket),
+            Some(socket) => Self::Told { socket, tutor: tutor.clone(), path: format!("{path}?since=0") },
             None => Self::Asking { tutor: tutor.clone(), path, told: None, over: false },
         })
     }
 
     const fn how(&self) -> &'static str {
         match self {
-            Self::Told(_) => "over a socket",
+            Self::Told { .. } => "over a socket",
             Self::Asking { .. } => "by answers that wait for news: no sockets at this address",
         }
     }
@@ -146,7 +160,16 @@ impl LiveMap {
     /// What is new; none once the walk is over.
     async fn next(&mut self) -> anyhow::Result<Option<Value>> {
         match self {
-            Self::Told(socket) => socket.next().await,
+            Self::Told { socket, tutor, path } => loop {
+                match socket.next().await {
+                    Ok(news) => return Ok(news),
+                    // What was told before is told again: the map knows the points by their numbers.
+                    Err(_) => {
+                        *socket = tutor.reopen(path).await?;
+                        return Ok(Some(socket.greeting.clone()));
+                    }
+                }
+            },
             Self::Asking { over: true, .. } => Ok(None),
             Self::Asking { tutor, path, told, over } => {
                 let question = match told {
@@ -168,10 +191,13 @@ async fn watch(
     mut map: LiveMap,
     state: tokio::sync::watch::Sender<String>,
 ) -> anyhow::Result<(Vec<usize>, Vec<String>)> {
-    let (mut seqs, mut states) = (Vec::new(), Vec::new());
+    let (mut seqs, mut states, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     while let Some(message) = map.next().await? {
         for point in message["points"].as_array().context("news without points")? {
-            seqs.push(usize::try_from(number(point, "seq")?)?);
+            let seq = usize::try_from(number(point, "seq")?)?;
+            if seen.insert(seq) {
+                seqs.push(seq);
+            }
         }
         states.push(text(&message, "state")?);
         states.dedup();
@@ -184,29 +210,43 @@ async fn watch(
 struct Phone<'a> {
     walker: &'a Person,
     ride: &'a str,
+    /// Kept until the walk is over: a new owner of the region may lack the last of them.
+    points: Vec<Value>,
     /// None where the server has no sockets.
     socket: Option<Socket>,
     bar: ProgressBar,
 }
 
 impl Phone<'_> {
-    /// Sends fixes in batches, each with the last of the batch before repeated, as after a bad link.
-    async fn send(&mut self, fixes: &[Fix], offset: usize) -> anyhow::Result<()> {
-        let numbered: Vec<Value> =
-            fixes.iter().enumerate().map(|(index, fix)| point(fix, offset + index + 1)).collect();
-        for start in (0..numbered.len()).step_by(BATCH) {
-            let end = (start + BATCH).min(numbered.len());
-            let receipt = self.store(&numbered[start.saturating_sub(1)..end]).await?;
-            ensure!(
-                number(&receipt, "contiguous_seq")? == i64::try_from(offset + end)?,
-                "points are missing: {receipt}"
-            );
-            self.bar.inc((end - start) as u64);
+    /// Sends points in batches, each with the last of the batch before repeated, as after a bad link. Where the socket breaks
+    /// off it is opened anew, and its greeting says from where to send again.
+    async fn send(&mut self, from: usize, to: usize) -> anyhow::Result<()> {
+        let mut start = from;
+        while start < to {
+            let end = (start + BATCH).min(to);
+            match self.store(start.saturating_sub(1), end).await {
+                Ok(receipt) => {
+                    ensure!(
+                        number(&receipt, "contiguous_seq")? == i64::try_from(end)?,
+                        "points are missing: {receipt}"
+                    );
+                    start = end;
+                }
+                Err(error) if self.socket.is_some() => {
+                    tracing::debug!(error = format!("{error:#}"), "the phone's socket broke off");
+                    let socket = self.walker.reopen(&format!("/v1/rides/{}/track", self.ride)).await?;
+                    start = usize::try_from(number(&socket.greeting, "contiguous_seq")?)?;
+                    self.socket = Some(socket);
+                }
+                Err(error) => return Err(error),
+            }
+            self.bar.set_position(start as u64);
         }
         Ok(())
     }
 
-    async fn store(&mut self, points: &[Value]) -> anyhow::Result<Value> {
+    async fn store(&mut self, from: usize, to: usize) -> anyhow::Result<Value> {
+        let points = &self.points[from..to];
         match &mut self.socket {
             Some(socket) => {
                 let answer = socket.ask(&json!({ "type": "points", "points": points })).await?;

@@ -83,6 +83,9 @@ pub fn refused(problem: Problem) -> async_graphql::Error {
         if let Some(field) = problem.field {
             extensions.set("field", field);
         }
+        if let Some(region) = problem.region {
+            extensions.set("region", region);
+        }
     })
 }
 
@@ -165,6 +168,18 @@ fn never_ran(response: &async_graphql::Response) -> bool {
         && !response.errors.iter().any(|e| !e.path.is_empty())
 }
 
+/// The region that answers instead, where nothing was answered here because of that.
+fn misdirected(response: &async_graphql::Response) -> Option<String> {
+    if response.data != async_graphql::Value::Null {
+        return None;
+    }
+    let regions = response.errors.iter().filter_map(|error| error.extensions.as_ref()?.get("region"));
+    regions.into_iter().find_map(|region| match region {
+        async_graphql::Value::String(region) => Some(region.clone()),
+        _ => None,
+    })
+}
+
 /// What one step of an operation came to.
 pub struct Stepped {
     /// The result as JSON; of an operation that was refused, its errors.
@@ -202,6 +217,9 @@ async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
     let response = schema().execute(request.data(asker)).await;
+    if let Some(region) = misdirected(&response) {
+        return Problem::misdirected(&region).into_response();
+    }
     let never_ran = never_ran(&response);
     let modern = accepts_graphql_response(&parts.headers);
     let status = if modern && never_ran { StatusCode::BAD_REQUEST } else { StatusCode::OK };

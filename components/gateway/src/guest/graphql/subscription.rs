@@ -10,7 +10,7 @@ use async_graphql::{Context, Result, Subscription};
 
 use super::query::caller;
 use super::refused;
-use crate::guest::bindings::petwalker::matching::rides;
+use crate::guest::ops;
 use crate::guest::live::{self, LiveMessage};
 use crate::guest::problem::Problem;
 
@@ -73,7 +73,7 @@ impl Subscriptions {
 fn follow(ctx: &Context<'_>, step: &Step, id: String, since: Option<u64>) -> Result<LiveMessage, Problem> {
     // The rules are asked at each step: who may see the ride may change.
     let caller = caller(ctx)?;
-    let ride = rides::get(&caller, &id)?;
+    let ride = ops::ride(&caller, &id)?;
     let home = live::home(&caller, &ride);
     let message = match step.from.or(since) {
         Some(since) => live::since(&id, since, home)?,

@@ -3,7 +3,6 @@
 use super::Outcome;
 use crate::guest::api::MarkBody;
 use crate::guest::bindings::petwalker::identity::accounts::Caller;
-use crate::guest::bindings::petwalker::matching::rides;
 use crate::guest::bindings::petwalker::media::photos::{self, Photo, PhotoType};
 use crate::guest::bindings::petwalker::tracking::routes::{self, Mark, MarkKind};
 use crate::guest::live;
@@ -11,7 +10,7 @@ use crate::guest::problem::Problem;
 
 /// That the caller is the walker of a walk that is under way.
 fn may_mark(caller: &Caller, id: &str) -> Outcome<()> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker marks its route"));
     }
@@ -80,7 +79,7 @@ pub async fn erase_all(id: &str) -> Outcome<()> {
 
 /// The marks of a route, as the caller may see it.
 pub fn list(caller: &Caller, id: &str) -> Outcome<Vec<Mark>> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     let hidden = live::home(caller, &ride).filter(|_| live::is_over(ride.state));
     Ok(routes::marks_of(id, hidden)?)
 }

@@ -12,7 +12,26 @@ pub mod rides;
 pub mod shop;
 pub mod tracks;
 
+use super::bindings::petwalker::identity::accounts::{self as identity, Caller};
+use super::bindings::petwalker::matching::rides::{self as matching, Ride};
 use super::problem::Problem;
+use super::regions;
 
 /// What an operation gives.
 pub type Outcome<T> = Result<T, Problem>;
+
+/// A ride of this region, as the caller may see it.
+pub fn ride(caller: &Caller, id: &str) -> Outcome<Ride> {
+    regions::owns(id)?;
+    Ok(matching::get(caller, id)?)
+}
+
+/// What a person's part of events is sealed with. A person who is not known here yet will be.
+fn seal_key(account_id: &str) -> Outcome<Option<Vec<u8>>> {
+    identity::seal_key(account_id).map_err(|refusal| match refusal.code {
+        identity::RefusalCode::NotFound => {
+            Problem::new("unavailable", "this account is not known here yet; try again shortly")
+        }
+        _ => refusal.into(),
+    })
+}

@@ -7,6 +7,7 @@ use crate::guest::bindings::petwalker::identity::profiles::{
 };
 use crate::guest::bindings::petwalker::matching::presence::{self, NearbyWalker, WalkerCard, WorkHours};
 use crate::guest::extract::Context;
+use crate::guest::regions;
 
 pub async fn add_pet(context: Context, details: PetDetails) -> Outcome<Pet> {
     Ok(profiles::add_pet(context.command, context.caller, details).await?)
@@ -26,6 +27,7 @@ pub async fn get_walker(account_id: String) -> Outcome<Walker> {
 
 /// The calling walker is there: matching gets what the profile says.
 pub async fn appear(caller: Caller, here: Position) -> Outcome<()> {
+    regions::covers(here, "lat")?;
     let walker = profiles::get_walker(caller.account_id.clone()).await?;
     let details = walker.details;
     let card = WalkerCard {
@@ -49,5 +51,6 @@ pub fn leave(caller: &Caller) -> Outcome<()> {
 }
 
 pub fn nearest(place: Position, limit: u32) -> Outcome<Vec<NearbyWalker>> {
+    regions::covers(place, "lat")?;
     Ok(presence::nearest(place, limit)?)
 }

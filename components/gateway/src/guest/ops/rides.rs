@@ -9,12 +9,14 @@ use crate::guest::bindings::petwalker::matching::rides::{
     Walked,
 };
 use crate::guest::bindings::petwalker::pricing::quotes;
-use crate::guest::bindings::petwalker::tracking::routes::{self, Circle};
+use crate::guest::bindings::petwalker::tracking::routes::{self, Circle, Keeper};
 use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
+use crate::guest::regions;
 
 /// Requests a ride: price and policy from the quote, sizes from the pets.
 pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
+    regions::owns(&body.quote_id)?;
     let quote = quotes::get(&context.caller, &body.quote_id)?;
     let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
     let (mut asked, mut quoted): (Vec<PetSize>, Vec<PetSize>) =
@@ -39,11 +41,13 @@ pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
             late_bp: quote.cancellation.late_bp,
             arrived_bp: quote.cancellation.arrived_bp,
         },
+        seal_key: super::seal_key(&context.caller.account_id)?,
     };
     Ok(rides::request(&context.command, &context.caller, &order)?)
 }
 
 pub fn act(context: &Context, id: &str, action: &RideAction) -> Outcome<Ride> {
+    regions::owns(id)?;
     Ok(rides::act(&context.command, &context.caller, id, context.expected_version, action)?)
 }
 
@@ -55,7 +59,9 @@ pub fn accept(context: &Context, id: &str) -> Outcome<Ride> {
     let ride = act(context, id, &RideAction::Accept)?;
     if let Some(centre) = ride.pickup {
         // Whoever hears that this failed repeats the command, which accepts nothing twice.
-        routes::expect(id, Circle { centre, radius_m: PICKUP_RADIUS_M })?;
+        let keeper = super::seal_key(&ride.tutor_id)?
+            .map(|seal_key| Keeper { tutor_id: ride.tutor_id.clone(), seal_key });
+        routes::expect(id, Circle { centre, radius_m: PICKUP_RADIUS_M }, keeper.as_ref())?;
     }
     Ok(ride)
 }
@@ -63,6 +69,9 @@ pub fn accept(context: &Context, id: &str) -> Outcome<Ride> {
 /// What tracking measured of a walk.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on Earth fits")]
 fn walked(id: &str) -> Outcome<Walked> {
+    regions::owns(id)?;
+    // From here on the walk is whole wherever the region's events are.
+    routes::settle(id)?;
     let summary = routes::summary(id, None)?;
     Ok(Walked { distance_m: summary.distance_m.round() as u32, moving_ms: summary.moving_ms })
 }
@@ -76,7 +85,7 @@ pub fn interrupt(context: &Context, id: &str, reason: String) -> Outcome<Ride> {
 }
 
 pub fn get(caller: &Caller, id: &str) -> Outcome<Ride> {
-    Ok(rides::get(caller, id)?)
+    super::ride(caller, id)
 }
 
 pub fn list(caller: &Caller, cursor: Option<&str>, limit: u32) -> Outcome<RidePage> {
@@ -89,7 +98,7 @@ pub fn offers(caller: &Caller) -> Outcome<Vec<Offer>> {
 
 /// Rates the walker of a ride that took place.
 pub async fn rate(context: Context, id: String, body: RatingBody) -> Outcome<Walker> {
-    let ride = rides::get(&context.caller, &id)?;
+    let ride = super::ride(&context.caller, &id)?;
     let over = matches!(ride.state, RideState::Completed | RideState::Interrupted);
     let Some(walker_id) = ride.walker_id.filter(|_| over) else {
         return Err(Problem::new("illegal-transition", "a ride is rated once it has taken place"));

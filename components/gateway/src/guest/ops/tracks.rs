@@ -3,7 +3,6 @@
 use super::Outcome;
 use crate::guest::api::{ApproachBody, FencesBody, PointsBody, Polylines, Stored};
 use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
-use crate::guest::bindings::petwalker::matching::rides;
 use crate::guest::bindings::petwalker::tracking::routes::{
     self, Approach, ApproachReport, Batch, Fence, RouteSummary, RouteView,
 };
@@ -12,7 +11,7 @@ use crate::guest::problem::Problem;
 
 /// Stores points of a walk that is under way, sent by its walker.
 pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
     }
@@ -27,7 +26,7 @@ pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
 
 /// Tells how far the walker has come on the way to the pets.
 pub fn approach(caller: &Caller, id: &str, body: ApproachBody) -> Outcome<Option<Approach>> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker tells the way"));
     }
@@ -42,7 +41,7 @@ pub fn approach(caller: &Caller, id: &str, body: ApproachBody) -> Outcome<Option
 
 /// Sets where a walk may go and end, for its tutor or an operator.
 pub fn set_fences(caller: &Caller, id: &str, body: FencesBody) -> Outcome<Vec<Fence>> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if caller.role == CallerRole::Walker {
         return Err(Problem::new("forbidden", "the tutor or an operator sets fences"));
     }
@@ -54,7 +53,7 @@ pub fn set_fences(caller: &Caller, id: &str, body: FencesBody) -> Outcome<Vec<Fe
 
 /// The fences of a ride; once it is over its walker is not shown them.
 pub fn fences(caller: &Caller, id: &str) -> Outcome<Vec<Fence>> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if caller.role == CallerRole::Walker && (ride.pickup.is_none() || live::is_over(ride.state)) {
         return Ok(Vec::new());
     }
@@ -63,7 +62,7 @@ pub fn fences(caller: &Caller, id: &str) -> Outcome<Vec<Fence>> {
 
 /// The route as the caller may see it.
 fn view(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<RouteView> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     let hidden = live::home(caller, &ride).filter(|_| live::is_over(ride.state));
     Ok(RouteView { tolerance_m, hidden })
 }
@@ -86,7 +85,7 @@ pub fn polylines(caller: &Caller, id: &str, tolerance_m: f64) -> Outcome<Polylin
 
 /// Erases the route of a ride that is over, for its tutor or an operator.
 pub async fn erase(caller: &Caller, id: &str) -> Outcome<()> {
-    let ride = rides::get(caller, id)?;
+    let ride = super::ride(caller, id)?;
     if caller.role == CallerRole::Walker {
         return Err(Problem::new("forbidden", "the tutor or an operator erases a route"));
     }

@@ -11,10 +11,10 @@ use utoipa::IntoParams;
 use super::{Json, Problems};
 use crate::guest::api::{SocketKind, TicketBody};
 use crate::guest::bindings::petwalker::identity::accounts::{self, Ticket};
-use crate::guest::bindings::petwalker::matching::rides;
 use crate::guest::bindings::petwalker::tracking::routes::Circle;
 use crate::guest::extract::{self, Auth, Call, Query};
 use crate::guest::live::{self, Feed, LiveMessage, WAIT_MAX};
+use crate::guest::ops;
 use crate::guest::problem::Problem;
 use crate::guest::{EventStream, local};
 
@@ -52,7 +52,7 @@ pub async fn get(
     headers: HeaderMap,
     Query(reading): Query<Reading>,
 ) -> Result<Response, Problem> {
-    let home = live::home(&caller, &rides::get(&caller, &id)?);
+    let home = live::home(&caller, &ops::ride(&caller, &id)?);
     let wait = reading.wait()?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/event-stream") {
@@ -95,7 +95,7 @@ pub async fn ticket(
     headers: HeaderMap,
     call: Call<TicketBody>,
 ) -> Result<Response, Problem> {
-    rides::get(&call.context.caller, &id)?;
+    ops::ride(&call.context.caller, &id)?;
     let end = match call.body.socket {
         SocketKind::Track => "track",
         SocketKind::Live => "live",

@@ -14,10 +14,9 @@ use serde_bytes::ByteBuf;
 pub use self::frames::take;
 use super::api::{Instant, Stored};
 use super::bindings::petwalker::identity::accounts::{self, Caller};
-use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::tracking::routes;
 use super::live;
-use super::ops::Outcome;
+use super::ops::{self, Outcome};
 use super::problem::Problem;
 use super::{events, extract, graphql};
 
@@ -156,7 +155,7 @@ async fn holder(opening: &Opening) -> Outcome<(Caller, Instant)> {
 
 /// A walker sends the points of a walk.
 fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
-    let ride = rides::get(caller, id)?;
+    let ride = ops::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
     }
@@ -175,7 +174,7 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
 
 /// Tutor, walker or operator watches a walk, from now on or from a cursor that was told before.
 fn open_live(caller: &Caller, id: &str, since: Option<&str>, until_ms: i64) -> Outcome<Opened> {
-    let ride = rides::get(caller, id)?;
+    let ride = ops::ride(caller, id)?;
     let since: Option<u64> = since
         .map(str::parse)
         .transpose()

@@ -44,7 +44,7 @@ fn one_of_each() -> Vec<RideEvent> {
         },
     };
     vec![
-        RideEvent::Requested { order, dispatch_at: AT.plus(Millis::from_mins(60)) },
+        RideEvent::Requested { order, dispatch_at: AT.plus(Millis::from_mins(60)), sealed: None },
         RideEvent::Offered {
             wave: 2,
             until: AT.plus(Millis::from_mins(1)),
@@ -89,6 +89,7 @@ fn envelope(event_type: &str, payload: Vec<u8>) -> Envelope {
         at_ms: 0,
         schema: RideEvent::SCHEMA,
         payload,
+        command: None,
     }
 }
 

@@ -1,0 +1,157 @@
+//! One region's file and the application over it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use edge_data::{LocalDatabase, LocalStorage, migrate};
+use edge_delivery::Internal;
+use edge_delivery::regions::Region;
+use edge_runtime::storage::{SqlDatabase as _, SqlValue};
+use edge_runtime::{App, AppBuilder};
+use edge_streams::{DeliverError, EventTable, OPENED, TakeOver};
+use petwalker_journal::{Envelope, digest};
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+
+/// A region's file and the application over it.
+pub(crate) struct Core {
+    pub(crate) app: Arc<App>,
+    pub(crate) database: LocalDatabase,
+    pub(crate) internal: Internal,
+}
+
+/// The file of a region.
+pub(crate) fn file(data: &Path, region: &str) -> PathBuf {
+    data.join("regions").join(format!("{region}.db"))
+}
+
+impl Core {
+    /// Opens the region's file, makes it where it is missing, and loads the application over it.
+    pub(crate) async fn open(shared: &Shared, region: &Region) -> anyhow::Result<Self> {
+        let path = file(&shared.config.node.data, &region.name);
+        Self::open_file(shared, &path, &region.name, region.number).await
+    }
+
+    /// The application over a file that no event comes into, for what is of no region.
+    pub(crate) async fn front(shared: &Shared) -> anyhow::Result<Self> {
+        let core = Self::open_file(shared, &shared.config.node.data.join("front.db"), "-", 0).await?;
+        core.database.gate().close();
+        Ok(core)
+    }
+
+    async fn open_file(shared: &Shared, path: &Path, name: &str, number: u16) -> anyhow::Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        }
+        let database = LocalDatabase::open(path, shared.pool).await?;
+        let connection = database.connect().await?;
+        migrate::run(&connection, &shared.migrations)
+            .await
+            .with_context(|| format!("region '{name}' ({})", path.display()))?;
+        let insert = "INSERT OR IGNORE INTO region (one, name, epoch, number) VALUES (1, ?1, 1, ?2)";
+        connection.execute(insert, libsql::params![name, u32::from(number)]).await?;
+        let mut rows = connection.query("SELECT name, number FROM region WHERE one = 1", ()).await?;
+        let row = rows.next().await?.context("the region's row is gone")?;
+        let (found, found_number): (String, u32) = (row.get(0)?, row.get(1)?);
+        anyhow::ensure!(
+            found == name && found_number == u32::from(number),
+            "{} holds region '{found}' with number {found_number}, and '{name}' has number {number}",
+            path.display()
+        );
+        let mut storage = LocalStorage::default();
+        shared.add_others(&mut storage);
+        storage.add_database(shared.events_label(), database.clone());
+        let builder = AppBuilder::new(shared.manifest.clone())
+            .limits(shared.config.limits.runtime())
+            .storage(Arc::new(storage))
+            .variables(shared.variables.clone());
+        let builder = shared.with_objects(builder);
+        let runtime = shared.runtime.clone();
+        let app = Arc::new(tokio::task::spawn_blocking(move || builder.load_in(&runtime)).await??);
+        let internal = Internal::new(app.clone(), &shared.config.internal.prefix, &shared.secret)?;
+        Ok(Self { app, database, internal })
+    }
+
+    /// Begins an epoch: from here on events carry it, and the first of them says so, so that readers know it before anything
+    /// else happens. The gate must be open.
+    pub(crate) async fn begin_epoch(&self, region: &str, epoch: u64, edge: &str) -> anyhow::Result<()> {
+        let position = EventTable::open(&self.database).await?.position().await?;
+        #[derive(Serialize)]
+        struct Opened<'a> {
+            edge: &'a str,
+        }
+        let envelope = Envelope {
+            event_id: event_id()?,
+            event_type: OPENED.to_owned(),
+            stream_id: format!("region/{region}"),
+            version: u32::try_from(epoch).unwrap_or(u32::MAX),
+            region: region.to_owned(),
+            epoch,
+            seq: position.seq + 1,
+            previous: position.digest,
+            at_ms: i64::try_from(now_ms()).unwrap_or(i64::MAX),
+            schema: 1,
+            payload: rmp_serde::to_vec_named(&Opened { edge })?,
+            command: None,
+        };
+        let record = envelope.encode()?;
+        let blob = |bytes: &[u8]| SqlValue::Blob(bytes.to_vec());
+        let integer = |number: u64| SqlValue::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut connection = self.database.open();
+        connection.execute("BEGIN IMMEDIATE", vec![]).await?;
+        connection.execute("UPDATE region SET epoch = ?1 WHERE one = 1", vec![integer(epoch)]).await?;
+        let insert = "INSERT INTO events (seq, type, stream_id, record, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let values = vec![
+            integer(envelope.seq),
+            SqlValue::Text(envelope.event_type),
+            SqlValue::Text(envelope.stream_id),
+            blob(&record),
+            blob(digest(&record).as_bytes()),
+        ];
+        connection.execute(insert, values).await?;
+        connection.execute("COMMIT", vec![]).await?;
+        Ok(())
+    }
+
+    /// The way by which a standby has events taken over.
+    pub(crate) fn taker(&self) -> Taker {
+        Taker(self.internal.clone())
+    }
+}
+
+/// A UUIDv7 (RFC 9562).
+fn event_id() -> anyhow::Result<String> {
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).context("the operating system gives no random bytes")?;
+    Ok(uuid::Builder::from_unix_timestamp_millis(now_ms(), &random).into_uuid().to_string())
+}
+
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Has events taken over by the application.
+pub(crate) struct Taker(Internal);
+
+#[derive(Serialize)]
+struct Batch {
+    records: Vec<serde_bytes::ByteBuf>,
+}
+
+#[derive(Deserialize)]
+struct Reached {
+    reached: u64,
+}
+
+impl TakeOver for Taker {
+    async fn take_over(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
+        let batch = Batch { records: records.into_iter().map(serde_bytes::ByteBuf::from).collect() };
+        let answer: Reached =
+            self.0.ask("take-over", &batch).await.map_err(|e| DeliverError(e.to_string()))?;
+        Ok(answer.reached)
+    }
+}

@@ -1,0 +1,320 @@
+//! Governing one region: following its owner, taking over from it, and giving it up.
+//!
+//! A region is followed for as long as its lease is somebody else's. Once the lease is this node's, everything that the topic
+//! holds is taken over first; then a new epoch begins and requests are answered here. Once the lease has ended, nothing is
+//! written any more, what is under way gets its answer, and the region is followed again. What this node wrote and the topic
+//! never got is set aside, and the file made anew from the new owner's.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use edge_delivery::regions::{Place, Region, Standing};
+use edge_streams::{EventTable, Source, Standby, StandbyError, StandbyStatus, Topic};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::core::{Core, file, now_ms};
+use super::lease::{LeaseView, Order};
+use super::owned::Owned;
+use super::{Shared, edge_of};
+
+/// How long a hand-over may take before it is given up.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two attempts at what another edge or the topic must help with.
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+
+/// A wish that a region be handed over.
+pub(crate) struct HandOver {
+    /// The edge that is to have it.
+    pub(crate) to: String,
+    /// The holder that it is as, with its data folder.
+    pub(crate) heir: String,
+    /// Told when it is done, or why not.
+    pub(crate) done: oneshot::Sender<Result<(), String>>,
+}
+
+/// What is known of a region on this node, for others to look at.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RegionView {
+    /// Whether this node owns it.
+    pub(crate) owned: bool,
+    /// The last event here.
+    pub(crate) seq: u64,
+    /// The last event published, where it is owned here.
+    pub(crate) published: u64,
+    /// The last event consumed, where it is owned here.
+    pub(crate) consumed: u64,
+}
+
+/// Governs one region on this node.
+pub(crate) struct Governor {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) region: Region,
+    pub(crate) topic: Arc<dyn Topic>,
+    pub(crate) place: Place,
+    pub(crate) lease: watch::Receiver<LeaseView>,
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) wishes: mpsc::Receiver<HandOver>,
+    pub(crate) standby: StandbyStatus,
+    pub(crate) view: watch::Sender<RegionView>,
+    pub(crate) database: watch::Sender<Option<edge_data::LocalDatabase>>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Why a region is no longer followed.
+enum Turn {
+    /// The node stops.
+    Stop,
+    /// The lease is this node's.
+    Ours(u64),
+    /// The file must be made anew.
+    Anew,
+}
+
+impl Governor {
+    /// Governs until the node stops.
+    pub(crate) async fn run(mut self, mut core: Core) {
+        loop {
+            self.database.send_replace(Some(core.database.clone()));
+            core = match self.follow(&core).await {
+                Turn::Stop => return,
+                Turn::Ours(epoch) => {
+                    if let Err(error) = self.own(&core, epoch).await {
+                        tracing::error!(region = self.region.name, error = format!("{error:#}"), "the region was not taken over");
+                        if self.pause(RETRY_EVERY).await {
+                            return;
+                        }
+                    }
+                    core
+                }
+                Turn::Anew => match self.make_anew(core).await {
+                    Some(core) => core,
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Waits. True: the node stops.
+    async fn pause(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.stop.wait_for(|stop| *stop)).await.is_ok()
+    }
+
+    fn new_standby(&self, core: &Core) -> Standby<super::core::Taker> {
+        let source: Arc<dyn Source> = Arc::new(self.source());
+        let (topic, database) = (self.topic.clone(), core.database.clone());
+        Standby::new(topic, database, Some(source), core.taker(), self.standby.clone())
+    }
+
+    fn source(&self) -> super::control::OwnersEvents {
+        super::control::OwnersEvents {
+            shared: self.shared.clone(),
+            region: self.region.name.clone(),
+            lease: self.lease.clone(),
+        }
+    }
+
+    /// Follows the owner until that changes.
+    async fn follow(&mut self, core: &Core) -> Turn {
+        core.database.gate().open();
+        let (halt, halted) = watch::channel(false);
+        let standby = self.new_standby(core);
+        let mut following = tokio::spawn(async move { standby.follow(halted).await });
+        let mut ended = None;
+        let turn = loop {
+            self.show_standing();
+            if *self.stop.borrow() {
+                break Turn::Stop;
+            }
+            if let Some(epoch) = self.tenure() {
+                break Turn::Ours(epoch);
+            }
+            tokio::select! {
+                changed = self.lease.changed() => if changed.is_err() { break Turn::Stop },
+                _ = self.stop.wait_for(|stop| *stop) => break Turn::Stop,
+                wish = self.wishes.recv() => if let Some(wish) = wish {
+                    drop(wish.done.send(Err("this edge does not own the region".to_owned())));
+                },
+                followed = &mut following, if ended.is_none() => {
+                    let fork = matches!(followed, Ok(Err(StandbyError::Fork { .. })));
+                    if let Ok(Err(error)) = &followed {
+                        tracing::error!(region = self.region.name, %error, "the region's file left its owner's log");
+                    }
+                    ended = Some(());
+                    if fork {
+                        break Turn::Anew;
+                    }
+                }
+            }
+        };
+        halt.send_replace(true);
+        if ended.is_none() {
+            // It ends between two batches: what is being taken over is taken over whole.
+            drop(following.await);
+        }
+        turn
+    }
+
+    /// The epoch of this node's tenure, where the lease is its.
+    fn tenure(&self) -> Option<u64> {
+        let lease = self.lease.borrow();
+        lease.until.is_some_and(|until| Instant::now() < until).then_some(lease.epoch)
+    }
+
+    /// Tells requests where to go while this node does not own the region.
+    fn show_standing(&self) {
+        let holder = self.lease.borrow().holder.clone();
+        let edge = holder.as_deref().map(edge_of).filter(|edge| *edge != self.shared.config.node.name);
+        self.place.set(edge.map_or(Standing::Nobody, |edge| Standing::Elsewhere(edge.to_owned())));
+    }
+
+    /// Takes the region over, and answers for it until the lease has ended.
+    async fn own(&mut self, core: &Core, epoch: u64) -> anyhow::Result<()> {
+        self.place.set(Standing::Nobody);
+        let began = Instant::now();
+        let standby = self.new_standby(core);
+        // Everything that was acknowledged as in the stream is there: nothing is answered for before it is here, too.
+        while let Err(error) = standby.catch_up().await {
+            anyhow::ensure!(error.is_passing(), "{error}");
+            anyhow::ensure!(self.tenure() == Some(epoch), "the lease ended meanwhile: {error}");
+            tracing::warn!(region = self.region.name, %error, "the topic's end is not reached yet");
+            if self.pause(RETRY_EVERY).await {
+                return Ok(());
+            }
+        }
+        let gate = core.database.gate().clone();
+        let until = self.lease.borrow().until.context("the lease ended meanwhile")?;
+        gate.open_until(until);
+        core.begin_epoch(&self.region.name, epoch, &self.shared.config.node.name).await?;
+        let owned = Owned::start(&self.shared, core, self.topic.clone()).await?;
+        self.place.set(Standing::Here(owned.answering.clone()));
+        metrics::counter!("region_taken_over_total", "region" => self.region.name.clone()).increment(1);
+        tracing::info!(
+            region = self.region.name,
+            epoch,
+            elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "the region is answered for here"
+        );
+        let wish = self.answer_for(core, &owned, epoch).await;
+        // Nobody new is admitted; the gate stays open for those under way for as long as the lease lasts.
+        self.place.set(Standing::Nobody);
+        let handed = match wish {
+            Some(wish) => {
+                let handed = self.hand_over(core, &owned, &wish).await;
+                drop(wish.done.send(handed.clone().map_err(|e| e.clone())));
+                handed.is_ok()
+            }
+            None => false,
+        };
+        if !handed && self.tenure() == Some(epoch) {
+            // The node stops: what was admitted is finished, then nothing is written any more.
+            drop(tokio::time::timeout(HAND_OVER_TIMEOUT, owned.answering.drained()).await);
+        }
+        gate.close();
+        owned.end().await;
+        self.view.send_modify(|view| view.owned = false);
+        tracing::info!(region = self.region.name, epoch, "the region is no longer answered for here");
+        Ok(())
+    }
+
+    /// Answers until the lease has ended, the node stops, or somebody wishes it handed over.
+    async fn answer_for(&mut self, core: &Core, owned: &Owned, epoch: u64) -> Option<HandOver> {
+        let gate = core.database.gate();
+        let mut commits = core.database.commits();
+        loop {
+            let (published, consumed) = (owned.published.delivered(), owned.consumed.delivered());
+            self.view.send_replace(RegionView { owned: true, seq: published, published, consumed });
+            let lease = self.lease.borrow().clone();
+            match lease.until {
+                Some(until) if lease.epoch == epoch && Instant::now() < until => gate.open_until(until),
+                _ => return None,
+            }
+            let until = lease.until.unwrap_or_else(Instant::now);
+            tokio::select! {
+                changed = self.lease.changed() => if changed.is_err() { return None },
+                () = tokio::time::sleep_until(until.into()) => {}
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                wish = self.wishes.recv() => if wish.is_some() { return wish },
+                _ = commits.changed() => {}
+            }
+        }
+    }
+
+    /// Hands the region over: everything admitted is finished and in the topic, then the heir may take the lease at once.
+    async fn hand_over(&self, core: &Core, owned: &Owned, wish: &HandOver) -> Result<(), String> {
+        let draining = async {
+            owned.answering.drained().await;
+            core.database.gate().close();
+            let table = EventTable::open(&core.database).await.map_err(|e| e.to_string())?;
+            let last = table.last_seq().await.map_err(|e| e.to_string())?;
+            owned.published.reached(last).await;
+            Ok::<_, String>(last)
+        };
+        let last = tokio::time::timeout(HAND_OVER_TIMEOUT, draining)
+            .await
+            .unwrap_or_else(|_| Err("what was under way did not end in time".to_owned()))?;
+        self.orders
+            .send(Order::Leave(wish.heir.clone()))
+            .await
+            .map_err(|_| "the lease is not kept any more".to_owned())?;
+        // Until the lease is given back it would be taken for this node's own.
+        let mut lease = self.lease.clone();
+        let given = lease.wait_for(|lease| lease.until.is_none() && lease.holder.is_none());
+        if tokio::time::timeout(HAND_OVER_TIMEOUT, given).await.is_err() {
+            return Err("the lease was not given back; it ends by itself".to_owned());
+        }
+        tracing::info!(region = self.region.name, to = wish.to, seq = last, "the region was handed over");
+        self.shared.nudge(&wish.to, &self.region.name).await;
+        Ok(())
+    }
+
+    /// Sets the file aside and makes it anew: from the owner's, or from the topic where that has everything.
+    async fn make_anew(&mut self, core: Core) -> Option<Core> {
+        self.place.set(Standing::Nobody);
+        self.database.send_replace(None);
+        core.database.gate().close();
+        drop(core);
+        loop {
+            self.show_standing();
+            match self.try_anew().await {
+                Ok(core) => return Some(core),
+                Err(error) => {
+                    tracing::error!(region = self.region.name, error = format!("{error:#}"), "the region's file was not made anew yet");
+                }
+            }
+            if self.pause(RETRY_EVERY).await {
+                return None;
+            }
+        }
+    }
+
+    async fn try_anew(&self) -> anyhow::Result<Core> {
+        let data = &self.shared.config.node.data;
+        let path = file(data, &self.region.name);
+        let lease = self.lease.borrow().clone();
+        let whole = super::control::snapshot(&self.shared, &self.region.name, &lease).await;
+        let whole = match whole {
+            Ok(whole) => Some(whole),
+            Err(error) => {
+                let first = self.topic.read(0).await?.next().await?.into_iter().next();
+                let first = first.map(|entry| petwalker_journal::Envelope::decode(&entry.record)).transpose()?;
+                anyhow::ensure!(first.is_some_and(|first| first.seq == 1), "{error:#}");
+                None
+            }
+        };
+        let aside = data.join("aside").join(format!("{}-{}", self.region.name, now_ms()));
+        std::fs::create_dir_all(&aside)?;
+        for suffix in ["", "-wal", "-shm"] {
+            let from = path.with_extension(format!("db{suffix}"));
+            if from.exists() {
+                std::fs::rename(&from, aside.join(from.file_name().unwrap_or_default()))?;
+            }
+        }
+        tracing::warn!(region = self.region.name, aside = %aside.display(), "what was here was set aside");
+        metrics::counter!("region_made_anew_total", "region" => self.region.name.clone()).increment(1);
+        if let Some(whole) = whole {
+            std::fs::rename(&whole, &path)?;
+        }
+        Core::open(&self.shared, &self.region).await
+    }
+}

@@ -1,0 +1,413 @@
+//! A node among others: every region that it may own is followed or owned, and requests go to whoever owns theirs.
+
+mod control;
+mod core;
+mod governor;
+mod lease;
+mod owned;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use edge_data::migrate::{self, Migration};
+use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
+use edge_delivery::admin::{Admin, Operations};
+use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
+use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
+use edge_runtime::{App, AppBuilder, Manifest, Runtime};
+use edge_streams::StandbyStatus;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use self::control::{Answers, EdgeStatus, RegionStatus, ReplicaView};
+use self::core::Core;
+use self::governor::{Governor, HandOver, RegionView};
+use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
+use crate::commons::Commons;
+use crate::config::{Config, read_atlas};
+use crate::data::{Opened, open_database};
+use crate::node::{Parts, serve, variables};
+use crate::{Node, secrets};
+
+/// How often the other edges are asked how they are.
+const HEALTH_EVERY: Duration = Duration::from_secs(2);
+/// How long a hand-over may take before who asked for it is told that it did not end.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What the regions of a node share.
+pub(crate) struct Shared {
+    config: Config,
+    manifest: Manifest,
+    runtime: Arc<Runtime>,
+    pool: PoolOptions,
+    migrations: Vec<Migration>,
+    variables: BTreeMap<String, String>,
+    secret: String,
+    objects: Option<Arc<ObjectFolder>>,
+    /// The databases that are of no region, by label.
+    locals: Vec<(String, LocalDatabase)>,
+    replicated: Vec<(String, ReplicatedDatabase)>,
+    peers: Arc<Peers>,
+    /// As whom this node holds leases: its name, and what tells its data folder from every other.
+    holder: String,
+}
+
+impl Shared {
+    fn events_label(&self) -> &str {
+        &self.config.internal.events_database
+    }
+
+    fn add_others(&self, storage: &mut LocalStorage) {
+        for (label, database) in &self.locals {
+            storage.add_database(label, database.clone());
+        }
+        for (label, database) in &self.replicated {
+            storage.add_replicated(label, database.clone());
+        }
+    }
+
+    fn with_objects(&self, builder: AppBuilder) -> AppBuilder {
+        match &self.objects {
+            Some(objects) => builder.in_process(objects.clone()),
+            None => builder,
+        }
+    }
+}
+
+/// The edge that a holder of leases is.
+fn edge_of(holder: &str) -> &str {
+    holder.split_once('/').map_or(holder, |(edge, _)| edge)
+}
+
+/// One region as this node knows it.
+struct Slot {
+    lease: watch::Receiver<LeaseView>,
+    orders: mpsc::WeakSender<Order>,
+    wishes: mpsc::Sender<HandOver>,
+    standby: StandbyStatus,
+    view: watch::Receiver<RegionView>,
+    database: watch::Receiver<Option<LocalDatabase>>,
+}
+
+/// The regions that this node may own.
+pub(crate) struct Regions {
+    slots: BTreeMap<String, Slot>,
+    front: Arc<App>,
+    permits: usize,
+}
+
+impl Regions {
+    /// The file of a region, while it is open.
+    fn database(&self, region: &str) -> Option<LocalDatabase> {
+        self.slots.get(region)?.database.borrow().clone()
+    }
+
+    /// Gives an order to whoever keeps the region's lease.
+    async fn order(&self, region: &str, order: Order) {
+        if let Some(orders) = self.slots.get(region).and_then(|slot| slot.orders.upgrade())
+            && orders.send(order).await.is_err()
+        {
+            tracing::debug!(region, "the lease is not kept any more");
+        }
+    }
+
+    fn status(&self, shared: &Shared) -> EdgeStatus {
+        let free: usize = self.front.status().map(|component| component.permits_free).min().unwrap_or(0);
+        #[expect(clippy::cast_precision_loss, reason = "hundreds")]
+        let load = 1.0 - free as f64 / self.permits.max(1) as f64;
+        let region = |(name, slot): (&String, &Slot)| {
+            let (lease, view) = (slot.lease.borrow().clone(), slot.view.borrow().clone());
+            RegionStatus {
+                name: name.clone(),
+                owner: lease.holder.as_deref().map(|holder| edge_of(holder).to_owned()),
+                owned: view.owned,
+                epoch: lease.epoch,
+                seq: if view.owned { view.seq } else { slot.standby.reached() },
+                behind: if view.owned { 0 } else { slot.standby.behind() },
+                lag_ms: if view.owned { 0 } else { slot.standby.lag_ms() },
+                published: view.published,
+                consumed: view.consumed,
+            }
+        };
+        let replica = |(label, database): &(String, ReplicatedDatabase)| {
+            let status = database.status();
+            ReplicaView { database: label.clone(), seen: status.seen, failing: status.failing }
+        };
+        EdgeStatus {
+            name: shared.config.node.name.clone(),
+            holder: shared.holder.clone(),
+            load,
+            regions: self.slots.iter().map(region).collect(),
+            replicas: shared.replicated.iter().map(replica).collect(),
+        }
+    }
+}
+
+/// What an operator asks of this node, on the admin listener.
+struct Operator {
+    shared: Arc<Shared>,
+    regions: Arc<Regions>,
+}
+
+impl Operations for Operator {
+    fn status(&self) -> serde_json::Value {
+        serde_json::to_value(self.regions.status(&self.shared)).unwrap_or_default()
+    }
+
+    fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> edge_delivery::admin::Done<'a> {
+        Box::pin(async move {
+            let slot = self.regions.slots.get(region).ok_or("this edge does not keep that region")?;
+            let heir = self.shared.status_of(to).await.map_err(|e| format!("edge '{to}' does not answer: {e:#}"))?;
+            if !heir.regions.iter().any(|known| known.name == region) {
+                return Err(format!("edge '{to}' does not keep region '{region}'"));
+            }
+            let (done, told) = oneshot::channel();
+            let wish = HandOver { to: to.to_owned(), heir: heir.holder, done };
+            slot.wishes.send(wish).await.map_err(|_| "the node stops")?;
+            let told = tokio::time::timeout(HAND_OVER_TIMEOUT, told).await;
+            told.map_err(|_| "it did not end in time")?.map_err(|_| "the node stops")?
+        })
+    }
+
+    fn refresh(&self) {
+        #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+        for region in self.regions.status(&self.shared).regions {
+            let node = self.shared.config.node.name.clone();
+            let gauge = |name: &'static str, value: u64| {
+                metrics::gauge!(name, "node" => node.clone(), "region" => region.name.clone()).set(value as f64);
+            };
+            gauge("region_owned", region.owned.into());
+            gauge("region_epoch", region.epoch);
+            gauge("region_seq", region.seq);
+            gauge("region_standby_behind", region.behind);
+            gauge("region_standby_lag_ms", region.lag_ms);
+            gauge("region_published_seq", region.published);
+            gauge("region_consumed_seq", region.consumed);
+        }
+    }
+}
+
+/// Starts a node among others.
+pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<Node> {
+    let mut config = config.clone();
+    let file = config.regions.file.clone().context("regions.file is not set")?;
+    let atlas = Arc::new(read_atlas(&file)?);
+    let peers_section = config.peers.clone().context("[peers] is not set")?;
+    let name = config.node.name.clone();
+    atlas.edge(&name).with_context(|| format!("{} has no edge '{name}'", file.display()))?;
+    config.variables.entry(config.regions.variable.clone()).or_insert_with(|| atlas.as_variable());
+    let tls = PeerTls::read(&peers_section.certificate, &peers_section.key, &peers_section.authority)?;
+    let peers = Arc::new(Peers::new(&atlas, &tls));
+    let (shared, board) = open_shared(config, commons, peers.clone()).await?;
+    let shared = Arc::new(shared);
+
+    let (stop, stopped) = watch::channel(false);
+    let front = Core::front(&shared).await?;
+    let mut start = Starting { shared: shared.clone(), commons, board, tasks: Vec::new(), stopped: stopped.clone() };
+    let (mut slots, mut places) = (BTreeMap::new(), BTreeMap::new());
+    for region in &atlas.regions {
+        let place = Place::default();
+        places.insert(region.name.clone(), place.clone());
+        match region.edges.iter().position(|edge| *edge == name) {
+            Some(order) => drop(slots.insert(region.name.clone(), start.region(region, order, place).await?)),
+            None => start.watch_owner(&region.name, place),
+        }
+    }
+    let mut tasks = start.tasks;
+    let permits = front.app.status().map(|component| component.permits_free).max().unwrap_or(1);
+    let regions = Arc::new(Regions { slots, front: front.app.clone(), permits });
+    let health = Health::default();
+    tasks.push(tokio::spawn(ask_around(shared.clone(), atlas.clone(), health.clone(), stopped.clone())));
+
+    let hub = Arc::new(Hub::default());
+    let sockets = shared.config.sockets.options();
+    let sockets = sockets.map(|options| Sockets::new(options, front.internal.clone(), hub, stopped.clone()));
+    // What is of no region is acknowledged by the primary of its database.
+    let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
+    let durability = Durability::new(local_only, None, edge_data::WriteGate::default());
+    let public = Arc::new(shared.public(&front, sockets.clone(), durability));
+    let router = Arc::new(Router::new(router_options(&shared.config), atlas, public, places, peers, health));
+
+    let control = Arc::new(Answers { shared: shared.clone(), regions: regions.clone() });
+    let door = Arc::new(PeerDoor::new(router.clone(), control));
+    let peer_listener = Listener::bind(peers_section.listen, Some(tls.acceptor())).await?;
+    let grace = Duration::from_millis(shared.config.listen.shutdown_grace_ms);
+    let serve_peers = peer_listener.serve(
+        move |request, peer| {
+            let door = door.clone();
+            async move { door.handle(request, peer).await }
+        },
+        stopped.clone(),
+        grace,
+    );
+    tasks.push(tokio::spawn(serve_peers));
+    let operations = Arc::new(Operator { shared: shared.clone(), regions });
+    let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let metrics = crate::telemetry::metrics();
+    let admin = Admin::new(front.app.clone(), Vec::new(), shared.replicated.clone(), metrics, ready.clone());
+    let admin = admin.with_operations(operations);
+    let parts = Parts { app: front.app, sockets, ready, admin, stop, stopped, tasks };
+    let handle = move |request, peer| {
+        let router = router.clone();
+        async move { router.handle(request, peer).await }
+    };
+    serve(&shared.config, parts, handle).await
+}
+
+fn router_options(config: &Config) -> RouterOptions {
+    let (id_paths, home_paths) = config.regions.patterns();
+    RouterOptions {
+        me: config.node.name.clone(),
+        // Checked when the file was read.
+        header: config.regions.header.parse().unwrap_or(http::HeaderName::from_static("edge-of-region")),
+        id_paths,
+        home_paths,
+        home: config.node.region.clone(),
+        edges_path: config.regions.edges_path.clone(),
+        wait: Duration::from_millis(config.regions.wait_ms),
+        replay_bytes_max: config.limits.public().body_bytes_max,
+    }
+}
+
+/// Opens what the regions share, and finds where the leases are.
+async fn open_shared(
+    config: Config,
+    commons: &Commons,
+    peers: Arc<Peers>,
+) -> anyhow::Result<(Shared, Arc<LeaseBoard>)> {
+    let manifest = Manifest::load(&config.node.manifest)?;
+    let data = &config.node.data;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let pool = config.limits.pool();
+    let label = &config.internal.events_database;
+    let events = config.databases.0.get(label).with_context(|| {
+        format!("internal.events_database names '{label}', which [databases] does not have")
+    })?;
+    let migrations = migrate::read_folder(&manifest.root.join(&events.migrations))?;
+    let (mut locals, mut replicated, mut board) = (Vec::new(), Vec::new(), None);
+    for (name, settings) in config.databases.0.iter().filter(|(name, _)| *name != label) {
+        let (opened, _) = open_database(&config, &manifest, name, settings, commons).await?;
+        if *name == config.regions.database {
+            board = Some(match &opened {
+                Opened::Local(database) => LeaseBoard::Local(database.clone()),
+                Opened::Replicated(_, primary) => {
+                    LeaseBoard::Remote { url: primary.url.clone(), token: primary.token.clone() }
+                }
+            });
+        }
+        match opened {
+            Opened::Local(database) => locals.push((name.clone(), database)),
+            Opened::Replicated(database, _) => replicated.push((name.clone(), database)),
+        }
+    }
+    let board = board.context("regions.database must be another database than the events'")?;
+    let (variables, secret) = variables(&config)?;
+    let cache = config.node.cache.clone().unwrap_or_else(|| data.join("cache"));
+    let runtime = commons.runtime(config.limits.runtime(), cache).await?;
+    let objects = crate::node::objects(&config)?;
+    let id = secrets::kept(data, "node_id")?;
+    let holder = format!("{}/{}", config.node.name, &id[..12]);
+    let shared = Shared {
+        config,
+        manifest,
+        runtime,
+        pool,
+        migrations,
+        variables,
+        secret,
+        objects,
+        locals,
+        replicated,
+        peers,
+        holder,
+    };
+    Ok((shared, Arc::new(board)))
+}
+
+/// A node whose regions are being started.
+struct Starting<'a> {
+    shared: Arc<Shared>,
+    commons: &'a Commons,
+    board: Arc<LeaseBoard>,
+    tasks: Vec<JoinHandle<()>>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Starting<'_> {
+    fn keep_lease(&mut self, region: &str, me: String, order: usize) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
+        let view = watch::Sender::default();
+        let lease = view.subscribe();
+        let (orders, taken) = mpsc::channel(8);
+        let terms = self.shared.config.regions.terms(order);
+        let keeper = LeaseKeeper { board: self.board.clone(), region: region.to_owned(), me, terms, view };
+        self.tasks.push(tokio::spawn(keeper.run(taken)));
+        (lease, orders)
+    }
+
+    /// Starts a region that this node may own; it is the one at that place in the region's list.
+    async fn region(
+        &mut self,
+        region: &edge_delivery::regions::Region,
+        order: usize,
+        place: Place,
+    ) -> anyhow::Result<Slot> {
+        let topic = self.commons.topic(&self.shared.config, &region.name).await?;
+        let topic = topic.context("the regions need a stream")?;
+        let core = Core::open(&self.shared, region).await?;
+        let (lease, orders) = self.keep_lease(&region.name, self.shared.holder.clone(), order);
+        let (wishes, wished) = mpsc::channel(1);
+        let (view, database) = (watch::Sender::default(), watch::Sender::new(Some(core.database.clone())));
+        let standby = StandbyStatus::default();
+        let slot = Slot {
+            lease: lease.clone(),
+            orders: orders.downgrade(),
+            wishes,
+            standby: standby.clone(),
+            view: view.subscribe(),
+            database: database.subscribe(),
+        };
+        let governor = Governor {
+            shared: self.shared.clone(),
+            region: region.clone(),
+            topic,
+            place,
+            lease,
+            orders,
+            wishes: wished,
+            standby,
+            view,
+            database,
+            stop: self.stopped.clone(),
+        };
+        self.tasks.push(tokio::spawn(governor.run(core)));
+        Ok(slot)
+    }
+
+    /// Watches who owns a region that this node may not own.
+    fn watch_owner(&mut self, region: &str, place: Place) {
+        let watcher = control::watch_owner(
+            self.board.clone(),
+            region.to_owned(),
+            self.shared.config.regions.terms(0),
+            place,
+            self.stopped.clone(),
+        );
+        self.tasks.push(tokio::spawn(watcher));
+    }
+}
+
+/// Asks the other edges how they are, for as long as the node runs.
+async fn ask_around(shared: Arc<Shared>, atlas: Arc<Atlas>, health: Health, mut stop: watch::Receiver<bool>) {
+    loop {
+        let asking = atlas.edges.iter().map(|edge| async {
+            let status = shared.status_of(&edge.name).await;
+            health.note(&edge.name, status.ok().map(|status| status.load));
+        });
+        futures::future::join_all(asking).await;
+        if tokio::time::timeout(HEALTH_EVERY, stop.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! A standby: follows a region's topic and has its events taken over, so that this node can go on where the owner stopped.
+//!
+//! Where it stands, its own file says: the last event there. It reads the topic from a place that is surely before that, and
+//! passes over what it has.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use edge_data::LocalDatabase;
+use petwalker_journal::{Envelope, Position, RecordDigest};
+use tokio::sync::watch;
+
+use crate::event_table::EventTable;
+use crate::follow::{Follower, Verdict};
+use crate::relay::DeliverError;
+use crate::topic::{Entry, Pending, StreamError, Topic};
+
+/// Records handed over at once.
+const BATCH_MAX: usize = 256;
+/// The event that an owner writes first of all: from it on, what it wrote may not have reached the topic.
+pub const OPENED: &str = "region.opened";
+/// First and longest wait after a failure.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// Takes over events: stores them and makes their rows.
+pub trait TakeOver: Send + Sync + 'static {
+    /// Takes over records in order; what is there already is passed over. Returns the sequence number of the last event
+    /// there is then.
+    fn take_over(&self, records: Vec<Vec<u8>>) -> impl Future<Output = Result<u64, DeliverError>> + Send;
+}
+
+/// Where records that the topic lacks are to be had: the region's owner.
+pub trait Source: Send + Sync + 'static {
+    /// Records after that number, in order; none where nobody has them now.
+    fn records_after(&self, seq: u64) -> Pending<'_, Result<Vec<Vec<u8>>, StreamError>>;
+}
+
+/// Why a standby cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StandbyError {
+    /// What is here was never the owner's, or was left behind by it: the file must be made anew.
+    #[error("event {seq} of the topic does not follow what is here: this file must be made anew")]
+    Fork {
+        /// The event.
+        seq: u64,
+    },
+    /// Events are missing that neither the topic nor the owner has now.
+    #[error("events {from} to {to} are in neither the topic nor to be had from the owner now")]
+    Missing {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// The topic or the file cannot be read.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The events were not taken over.
+    #[error(transparent)]
+    TakeOver(#[from] DeliverError),
+}
+
+impl StandbyError {
+    /// Whether the same again may succeed.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        !matches!(self, Self::Fork { .. })
+    }
+}
+
+/// What a standby did, for metrics and for those who wait for it.
+#[derive(Clone, Debug, Default)]
+pub struct StandbyStatus(Arc<Figures>);
+
+#[derive(Debug, Default)]
+struct Figures {
+    reached: AtomicU64,
+    seen: AtomicU64,
+    lag_ms: AtomicU64,
+    failures: AtomicU64,
+    repaired: AtomicU64,
+}
+
+impl StandbyStatus {
+    /// The last event taken over.
+    #[must_use]
+    pub fn reached(&self) -> u64 {
+        self.0.reached.load(Ordering::Relaxed)
+    }
+
+    /// Events of the topic that were read and not yet taken over.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.0.seen.load(Ordering::Relaxed).saturating_sub(self.reached())
+    }
+
+    /// From an event's happening to its being taken over, milliseconds, for the last one: by two nodes' clocks.
+    #[must_use]
+    pub fn lag_ms(&self) -> u64 {
+        self.0.lag_ms.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that failed.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.0.failures.load(Ordering::Relaxed)
+    }
+
+    /// Events that were had from the owner because the topic lacked them.
+    #[must_use]
+    pub fn repaired(&self) -> u64 {
+        self.0.repaired.load(Ordering::Relaxed)
+    }
+}
+
+/// A standby of one region.
+pub struct Standby<A> {
+    topic: Arc<dyn Topic>,
+    database: LocalDatabase,
+    source: Option<Arc<dyn Source>>,
+    taker: A,
+    status: StandbyStatus,
+}
+
+impl<A: TakeOver> Standby<A> {
+    /// Follows `topic` for the region's file `database`; `taker` stores what comes.
+    pub fn new(
+        topic: Arc<dyn Topic>,
+        database: LocalDatabase,
+        source: Option<Arc<dyn Source>>,
+        taker: A,
+        status: StandbyStatus,
+    ) -> Self {
+        Self { topic, database, source, taker, status }
+    }
+
+    /// Follows until `stop` turns true, trying again what may succeed.
+    ///
+    /// # Errors
+    /// When the file must be made anew.
+    pub async fn follow(&self, mut stop: watch::Receiver<bool>) -> Result<(), StandbyError> {
+        let mut wait = BACK_OFF.0;
+        while !*stop.borrow() {
+            let before = self.status.reached();
+            let followed = tokio::select! {
+                followed = self.read_on(None) => followed,
+                _ = stop.changed() => return Ok(()),
+            };
+            let Err(error) = followed else { continue };
+            if !error.is_passing() {
+                return Err(error);
+            }
+            self.status.0.failures.fetch_add(1, Ordering::Relaxed);
+            if self.status.reached() > before {
+                wait = BACK_OFF.0;
+            }
+            tracing::warn!(error = %error, retry_in_ms = wait.as_millis(), "the region's events are not followed");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = stop.changed() => return Ok(()),
+            }
+            wait = (wait * 2).min(BACK_OFF.1);
+        }
+        Ok(())
+    }
+
+    /// Takes over everything that the topic holds now.
+    ///
+    /// # Errors
+    /// When it cannot be read or taken over.
+    pub async fn catch_up(&self) -> Result<(), StandbyError> {
+        match self.topic.tail(1).await?.last() {
+            Some(last) => self.read_on(Some(last.place)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reads on to a place, or for ever.
+    async fn read_on(&self, end: Option<u64>) -> Result<(), StandbyError> {
+        let table = EventTable::open(&self.database).await?;
+        let position = table.position().await?;
+        let Some(first) = self.first().await? else { return self.wait_for_the_first(end).await };
+        let mut reader = self.topic.read(start(&table, &first, position).await?).await?;
+        let mut follower = Follower::at(position);
+        self.status.0.reached.store(position.seq, Ordering::Relaxed);
+        loop {
+            let entries = reader.next().await?;
+            let Some(place) = entries.last().map(|entry| entry.place) else { continue };
+            for part in entries.chunks(BATCH_MAX) {
+                self.take(&mut follower, part).await?;
+            }
+            if end.is_some_and(|end| place >= end) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The first record that the topic keeps; none in an empty one.
+    async fn first(&self) -> Result<Option<Entry>, StreamError> {
+        if self.topic.tail(1).await?.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.topic.read(0).await?.next().await?.into_iter().next())
+    }
+
+    async fn wait_for_the_first(&self, end: Option<u64>) -> Result<(), StandbyError> {
+        if end.is_none() {
+            self.topic.read(0).await?.next().await?;
+        }
+        Ok(())
+    }
+
+    /// Has what is next of these entries taken over.
+    async fn take(&self, follower: &mut Follower, entries: &[Entry]) -> Result<(), StandbyError> {
+        let mut next = Vec::new();
+        for entry in entries {
+            let verdict = follower.judge(&entry.record).map_err(StreamError::from)?;
+            match verdict {
+                Verdict::Next => next.push(entry.record.clone()),
+                Verdict::Repeated => {}
+                Verdict::Stale => metrics_stale(),
+                Verdict::Fork { seq } => return Err(StandbyError::Fork { seq }),
+                Verdict::Gap { expected, found } => {
+                    self.hand_over(follower.position(), std::mem::take(&mut next)).await?;
+                    self.repair(follower, expected, found).await?;
+                    if follower.judge(&entry.record).map_err(StreamError::from)? == Verdict::Next {
+                        next.push(entry.record.clone());
+                    }
+                }
+            }
+        }
+        self.hand_over(follower.position(), next).await
+    }
+
+    /// Gets from the owner what is missing before an event.
+    async fn repair(&self, follower: &mut Follower, from: u64, found: u64) -> Result<(), StandbyError> {
+        let missing = StandbyError::Missing { from, to: found - 1 };
+        let Some(source) = &self.source else { return Err(missing) };
+        while follower.position().seq + 1 < found {
+            let records = source.records_after(follower.position().seq).await?;
+            let mut next = Vec::new();
+            for record in records {
+                if follower.position().seq + 1 >= found {
+                    break;
+                }
+                match follower.judge(&record).map_err(StreamError::from)? {
+                    Verdict::Next => next.push(record),
+                    Verdict::Fork { seq } => return Err(StandbyError::Fork { seq }),
+                    Verdict::Repeated | Verdict::Stale | Verdict::Gap { .. } => {}
+                }
+            }
+            if next.is_empty() {
+                return Err(missing);
+            }
+            self.status.0.repaired.fetch_add(next.len() as u64, Ordering::Relaxed);
+            self.hand_over(follower.position(), next).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&self, to: Position, records: Vec<Vec<u8>>) -> Result<(), StandbyError> {
+        let Some(last) = records.last() else { return Ok(()) };
+        let at_ms = Envelope::decode(last).map_err(StreamError::from)?.at_ms;
+        self.status.0.seen.store(to.seq, Ordering::Relaxed);
+        let reached = self.taker.take_over(records).await?;
+        if reached < to.seq {
+            let stands = format!("it stands at {reached} after being handed {}", to.seq);
+            return Err(DeliverError(stands).into());
+        }
+        self.status.0.reached.store(reached, Ordering::Relaxed);
+        let lag = now_ms().saturating_sub(at_ms);
+        self.status.0.lag_ms.store(u64::try_from(lag).unwrap_or(0), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn metrics_stale() {
+    tracing::debug!("a record of an owner that had lost the region was passed over");
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A place in the topic before which there is nothing new. A record has at least as many places before it as there are
+/// records between the first one kept and it; and what this node wrote while it owned the region may never have come
+/// into the topic, so it reads from before that.
+async fn start(table: &EventTable, first: &Entry, position: Position) -> Result<u64, StreamError> {
+    let first_seq = Envelope::decode(&first.record)?.seq;
+    let opened = table.last_of_type(OPENED).await?.unwrap_or(position.seq + 1);
+    let from = opened.min(position.seq + 1);
+    Ok(first.place + from.saturating_sub(first_seq))
+}
+
+impl EventTable {
+    /// The last event's place in the log.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn position(&self) -> Result<Position, StreamError> {
+        let last = self.last_seq().await?;
+        let Some((seq, record)) = self.read_after(last.saturating_sub(1), 1).await?.pop() else {
+            return Ok(Position { seq: 0, digest: RecordDigest::GENESIS, epoch: 0 });
+        };
+        let epoch = Envelope::decode(&record)?.epoch;
+        Ok(Position { seq, digest: petwalker_journal::digest(&record), epoch })
+    }
+}
