@@ -5,6 +5,7 @@ mod bad_input;
 mod components;
 mod crash;
 mod durability;
+mod edges;
 mod example;
 mod faults;
 mod fences;

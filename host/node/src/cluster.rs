@@ -56,20 +56,13 @@ impl Cluster {
     /// # Errors
     /// When an edge does not start.
     pub fn start(options: &ClusterOptions, base: &Config) -> anyhow::Result<Self> {
-        ensure!((2..=9).contains(&options.edges), "a cluster here has 2 to 9 edges");
+        let configs = configure(options, base)?;
         let folder = std::path::absolute(&options.data)?;
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let ports = ports(options)?;
-        let atlas = write_atlas(&folder, &ports)?;
-        let authority = Authority::open(&folder.join("peers"))?;
         let commons = Commons::default();
-        let mut cluster =
-            Self { edges: Vec::new(), folder: folder.clone(), operator_code: secrets::kept(&folder, "operator_code")? };
-        for (index, ports) in ports.iter().enumerate() {
-            let name = edge_name(index);
-            let mut config = configure(base, options, &folder, &name, ports)?;
-            config.regions.file = Some(atlas.clone());
-            config.peers = Some(authority.peers(&name, ports.peer)?);
+        let operator_code = secrets::kept(&folder, "operator_code")?;
+        let mut cluster = Self { edges: Vec::new(), folder, operator_code };
+        for config in configs {
+            let name = config.node.name.clone();
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .thread_name(name.clone())
@@ -165,6 +158,28 @@ pub(crate) fn region_file(folder: &Path, edge: &str, region: &str) -> PathBuf {
     folder.join(edge).join("regions").join(format!("{region}.db"))
 }
 
+/// Writes what the edges of a cluster share, certificates and the file of regions, and says how each is configured.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn configure(options: &ClusterOptions, base: &Config) -> anyhow::Result<Vec<Config>> {
+    ensure!((2..=9).contains(&options.edges), "a cluster here has 2 to 9 edges");
+    let folder = std::path::absolute(&options.data)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let ports = ports(options)?;
+    let atlas = write_atlas(&folder, &ports)?;
+    let authority = Authority::open(&folder.join("peers"))?;
+    let mut configs = Vec::new();
+    for (index, ports) in ports.iter().enumerate() {
+        let name = edge_name(index);
+        let mut config = configure_edge(base, options, &folder, &name, ports)?;
+        config.regions.file = Some(atlas.clone());
+        config.peers = Some(authority.peers(&name, ports.peer)?);
+        configs.push(config);
+    }
+    Ok(configs)
+}
+
 /// Where an edge listens.
 struct Ports {
     public: u16,
@@ -233,7 +248,7 @@ fn write_atlas(folder: &Path, ports: &[Ports]) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn configure(
+fn configure_edge(
     base: &Config,
     options: &ClusterOptions,
     folder: &Path,

@@ -11,6 +11,10 @@
 //! drop what older epochs write. (Gray and Cheriton, "Leases", SOSP 1989; the counting from one's own observation is what
 //! Kubernetes' leader election does.)
 //!
+//! Where the primary cannot be reached, a holder may go on by the word of the others: each other edge that may take the lease
+//! promises not to for a whole wait from now ([`Tenant::promise`]). All of them must; one that cannot be asked may be taking it.
+//! An edge that forgets its promise because it starts anew begins its wait anew as well.
+//!
 //! [`Tenant`] is the rule, without I/O: it says what to ask of the row and takes the answers. [`LeaseStore`] asks.
 
 mod store;

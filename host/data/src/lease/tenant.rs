@@ -118,13 +118,15 @@ pub struct Tenant {
     next_at: Instant,
     /// Number of the last question. Answers to earlier ones come too late to be of use.
     asked: u64,
+    /// Until when it promised not to take the lease.
+    promised_until: Instant,
 }
 
 impl Tenant {
     /// An edge called `me`, which nobody else is: the name, and what tells its data folder from every other.
     #[must_use]
     pub fn new(me: String, terms: Terms, now: Duration) -> Self {
-        Self { me, terms, state: State::Watching { seen: None }, next_at: now, asked: 0 }
+        Self { me, terms, state: State::Watching { seen: None }, next_at: now, asked: 0, promised_until: Duration::ZERO }
     }
 
     /// The lease, while it is ours and not being given back.
@@ -176,6 +178,30 @@ impl Tenant {
         }
     }
 
+    /// Promises the holder of that epoch to take the lease in no way for a whole wait from now. False: this edge holds it, or
+    /// knows of a newer epoch.
+    pub fn promise(&mut self, epoch: u64, now: Duration) -> bool {
+        if matches!(self.state, State::Holding { .. }) || self.epoch() > epoch {
+            return false;
+        }
+        self.promised_until = now + self.terms.abandoned_after();
+        // The answer to what was asked before comes too late to be of use, should it be that the lease is taken.
+        self.asked += 1;
+        self.next_at = self.next_at.max(now + self.terms.look_every());
+        true
+    }
+
+    /// Takes the promises of every other edge that may take the lease, which were asked for at that moment: it is this one's for
+    /// another term from then.
+    pub fn promised(&mut self, epoch: u64, asked: Duration) {
+        let term = self.terms.term;
+        if let State::Holding { epoch: ours, until, leaving: None } = &mut self.state
+            && *ours == epoch
+        {
+            *until = (*until).max(asked + term);
+        }
+    }
+
     /// When there is something to ask next.
     #[must_use]
     pub const fn next_at(&self) -> Duration {
@@ -211,6 +237,9 @@ impl Tenant {
 
     /// Whether a lease that has been so since then is there to be taken.
     fn may_take(&self, lease: Option<&Lease>, since: Instant, now: Instant) -> bool {
+        if now < self.promised_until {
+            return false;
+        }
         let unchanged = now.saturating_sub(since);
         match lease {
             None => unchanged >= self.terms.patience,

@@ -58,6 +58,10 @@ enum Event {
     Pause { edge: usize },
     /// An edge gives its lease to another.
     HandOver { edge: usize, heir: usize },
+    /// A holder asks another edge for its promise.
+    Asked { holder: usize, life: u64, of: usize, round: u64 },
+    /// The promise arrives at the holder.
+    Promised { holder: usize, life: u64, round: u64 },
 }
 
 struct Edge {
@@ -80,6 +84,10 @@ struct World {
     requests: BTreeMap<u64, (Question, Option<Answer>)>,
     /// Who held which epoch.
     held: BTreeMap<u64, usize>,
+    /// Rounds of promises: the epoch, when they were asked for by the holder's clock, and how many came.
+    rounds: BTreeMap<u64, (u64, Duration, usize)>,
+    /// From when to when the primary answers nobody.
+    outage: (Duration, Duration),
     /// For how long somebody could write, and since when somebody can.
     open_for: Duration,
 }
@@ -112,10 +120,16 @@ impl World {
             row: None,
             requests: BTreeMap::new(),
             held: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            outage: (Duration::MAX, Duration::MAX),
             open_for: Duration::ZERO,
         };
         for edge in 0..EDGES {
             world.after(Duration::ZERO, Event::Wake { edge, life: 0 });
+        }
+        if world.dice.chance(50) {
+            let from = Duration::from_millis(world.dice.below(60_000));
+            world.outage = (from, from + Duration::from_millis(world.dice.below(30_000)));
         }
         for _ in 0..world.dice.below(12) {
             let at = Duration::from_millis(world.dice.below(80_000));
@@ -186,6 +200,9 @@ impl World {
                 }
                 let now = self.clock(edge);
                 if let Some(question) = self.edges[edge].tenant.ask(now) {
+                    if matches!(question.ask, Ask::Renew { .. }) && self.dice.chance(50) {
+                        self.ask_for_promises(edge, life, now);
+                    }
                     self.send(edge, life, question);
                 }
                 let wait =
@@ -193,6 +210,9 @@ impl World {
                 self.after(wait, Event::Wake { edge, life });
             }
             Event::Arrives { edge, life, number } => {
+                if (self.outage.0..self.outage.1).contains(&self.now) {
+                    return;
+                }
                 let Some((question, answer)) = self.requests.get_mut(&number) else { return };
                 *answer = Some(apply(&mut self.row, &name(edge), &question.ask));
                 if self.dice.chance(92) {
@@ -210,8 +230,31 @@ impl World {
                 self.edges[edge].tenant.answered(&question, answer, now);
                 self.after(Duration::ZERO, Event::Wake { edge, life });
             }
+            Event::Asked { holder, life, of, round } => {
+                let paused = self.resumes_in(of);
+                if paused > Duration::ZERO {
+                    return self.after(paused, Event::Asked { holder, life, of, round });
+                }
+                let epoch = self.rounds[&round].0;
+                let now = self.clock(of);
+                if self.edges[of].tenant.promise(epoch, now) && self.dice.chance(92) {
+                    let delay = self.dice.delay();
+                    self.after(delay, Event::Promised { holder, life, round });
+                }
+            }
+            Event::Promised { holder, life, round } if self.edges[holder].life == life => {
+                let paused = self.resumes_in(holder);
+                if paused > Duration::ZERO {
+                    return self.after(paused, Event::Promised { holder, life, round });
+                }
+                let Some((epoch, asked, came)) = self.rounds.get_mut(&round) else { return };
+                *came += 1;
+                if *came == EDGES - 1 {
+                    self.edges[holder].tenant.promised(*epoch, *asked);
+                }
+            }
             // Of a process that is no more.
-            Event::Wake { .. } | Event::Answered { .. } => {}
+            Event::Wake { .. } | Event::Answered { .. } | Event::Promised { .. } => {}
             Event::Crash { edge } => {
                 let now = self.clock(edge);
                 let life = self.edges[edge].life + 1;
@@ -229,6 +272,19 @@ impl World {
                     let now = self.clock(edge);
                     self.edges[edge].tenant.leave(&name(heir), now);
                 }
+            }
+        }
+    }
+
+    /// A holder asks every other edge.
+    fn ask_for_promises(&mut self, holder: usize, life: u64, now: Duration) {
+        self.count += 1;
+        let round = self.count;
+        self.rounds.insert(round, (self.edges[holder].tenant.epoch(), now, 0));
+        for of in (0..EDGES).filter(|&of| of != holder) {
+            if self.dice.chance(92) {
+                let delay = self.dice.delay();
+                self.after(delay, Event::Asked { holder, life, of, round });
             }
         }
     }
@@ -359,4 +415,45 @@ fn an_heir_follows_at_once() {
         }
     }
     panic!("the heir never came");
+}
+
+/// With the primary away for a minute, a holder goes on by the others' word; without one of them, it stops at its term's end.
+#[test]
+fn a_holder_goes_on_by_the_word_of_all_others() {
+    let mut row = None;
+    let mut tenants: Vec<Tenant> =
+        (0..EDGES).map(|edge| Tenant::new(name(edge), terms(edge), Duration::ZERO)).collect();
+    let away = 10_000..70_000;
+    let mut open = [0_u64; 2];
+    for millisecond in 0..95_000 {
+        let now = Duration::from_millis(millisecond);
+        // One edge is gone for the last part of the outage.
+        let all_there = millisecond < 40_000;
+        for edge in 0..EDGES {
+            while let Some(question) = tenants[edge].ask(now) {
+                let renews = matches!(question.ask, Ask::Renew { .. });
+                let answer = if away.contains(&millisecond) {
+                    Answer::Lost
+                } else {
+                    apply(&mut row, &name(edge), &question.ask)
+                };
+                tenants[edge].answered(&question, answer, now);
+                if renews && away.contains(&millisecond) {
+                    let epoch = tenants[edge].epoch();
+                    let others = (0..EDGES).filter(|&other| other != edge && (all_there || other != 2));
+                    let asked: Vec<usize> = others.collect();
+                    let promises = asked.iter().filter(|&&other| tenants[other].promise(epoch, now)).count();
+                    if promises == EDGES - 1 {
+                        tenants[edge].promised(epoch, now);
+                    }
+                }
+            }
+        }
+        if tenants.iter().any(|tenant| tenant.tenure(now).is_some()) && away.contains(&millisecond) {
+            open[usize::from(!all_there)] += 1;
+        }
+    }
+    assert_eq!(open[0], 30_000, "the holder stopped though all others gave their word");
+    assert!(open[1] <= 5_000, "the holder went on for {} ms without the word of one", open[1]);
+    assert!(tenants.iter().any(|tenant| tenant.tenure(Duration::from_secs(95)).is_some()), "nobody came back");
 }

@@ -15,7 +15,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::lease::{LeaseBoard, LeaseView, Order};
 use super::{Regions, Shared, edge_of};
@@ -117,6 +117,14 @@ impl Answers {
         let region = || parameter("region").context("name a region");
         match path {
             "status" => Ok(Response::new(full_body(serde_json::to_vec(&self.regions.status(&self.shared))?))),
+            "promise" => {
+                let epoch = parameter("epoch").and_then(|epoch| epoch.parse().ok()).context("which epoch?")?;
+                let (tell, told) = oneshot::channel();
+                self.regions.order(region()?, Order::Promise(epoch, tell)).await;
+                let promised = tokio::time::timeout(ASK_TIMEOUT, told).await??;
+                anyhow::ensure!(promised, "the lease is not this edge's to leave");
+                Ok(Response::new(empty_body()))
+            }
             "look" => {
                 self.regions.order(region()?, Order::Look).await;
                 Ok(Response::new(empty_body()))
@@ -186,6 +194,27 @@ impl Shared {
         if let Err(error) = self.ask(edge, &format!("/edge/look?region={region}")).await {
             tracing::warn!(edge, error = format!("{error:#}"), "the heir was not told");
         }
+    }
+}
+
+/// The other edges that may own a region.
+pub(crate) struct Others {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) edges: Vec<String>,
+}
+
+impl Others {
+    /// Whether every one of them promises to leave the lease to the holder of that epoch.
+    pub(crate) async fn promise(&self, region: &str, epoch: u64) -> bool {
+        let asking = self.edges.iter().map(|edge| async move {
+            let path = format!("/edge/promise?region={region}&epoch={epoch}");
+            self.shared.ask(edge, &path).await.map(drop)
+        });
+        let answers = futures::future::join_all(asking).await;
+        answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| {
+            tracing::debug!(region, error = format!("{error:#}"), "no promise");
+        });
+        answers.iter().all(Result::is_ok)
     }
 }
 

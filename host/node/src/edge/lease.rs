@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use edge_data::LocalDatabase;
 use edge_data::lease::{Answer, Ask, Lease, LeaseStore, Question, Tenant, Terms};
 use libsql::Connection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::control::Others;
 
 /// What is known of a region's lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,12 +22,14 @@ pub(crate) struct LeaseView {
 }
 
 /// What a keeper is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Order {
     /// Give the lease back, to that holder or, where it is empty, to anybody.
     Leave(String),
     /// Look at once: somebody says that it was given back.
     Look,
+    /// Promise the holder of that epoch not to take it for a while; told whether that was promised.
+    Promise(u64, oneshot::Sender<bool>),
 }
 
 /// The database whose primary keeps the leases.
@@ -86,6 +90,8 @@ pub(crate) struct LeaseKeeper {
     /// Who this node is: its name, and what tells its data folder from every other.
     pub(crate) me: String,
     pub(crate) terms: Terms,
+    /// The other edges that may take it.
+    pub(crate) others: Others,
     pub(crate) view: watch::Sender<LeaseView>,
 }
 
@@ -99,7 +105,11 @@ impl LeaseKeeper {
         loop {
             if let Some(question) = tenant.ask(base.elapsed()) {
                 let answer = self.ask(&mut store, &question).await;
+                let lost = matches!((&question.ask, &answer), (Ask::Renew { .. }, Answer::Lost));
                 tenant.answered(&question, answer, base.elapsed());
+                if lost {
+                    self.go_on_by_promises(&mut tenant, base).await;
+                }
                 self.publish(&tenant, base);
             }
             let next = base + tenant.next_at();
@@ -111,6 +121,7 @@ impl LeaseKeeper {
                         self.publish(&tenant, base);
                     }
                     Some(Order::Look) => tenant.look(base.elapsed()),
+                    Some(Order::Promise(epoch, told)) => drop(told.send(tenant.promise(epoch, base.elapsed()))),
                     None => break,
                 },
             }
@@ -120,6 +131,15 @@ impl LeaseKeeper {
         {
             let answer = self.ask(&mut store, &question).await;
             tracing::info!(region = self.region, ?answer, "the region's lease was given back");
+        }
+    }
+
+    /// Where the primary does not answer, every other edge that may take the lease is asked to leave it here.
+    async fn go_on_by_promises(&self, tenant: &mut Tenant, base: Instant) {
+        let (epoch, asked) = (tenant.epoch(), base.elapsed());
+        if tenant.tenure(asked).is_some() && self.others.promise(&self.region, epoch).await {
+            tenant.promised(epoch, asked);
+            metrics::counter!("lease_kept_by_promises_total", "region" => self.region.clone()).increment(1);
         }
     }
 

@@ -21,7 +21,7 @@ use edge_streams::StandbyStatus;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use self::control::{Answers, EdgeStatus, RegionStatus, ReplicaView};
+use self::control::{Answers, EdgeStatus, Others, RegionStatus, ReplicaView};
 use self::core::Core;
 use self::governor::{Governor, HandOver, RegionView};
 use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
@@ -336,12 +336,21 @@ struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    fn keep_lease(&mut self, region: &str, me: String, order: usize) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
+    fn keep_lease(&mut self, region: &edge_delivery::regions::Region, order: usize) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
         let view = watch::Sender::default();
         let lease = view.subscribe();
         let (orders, taken) = mpsc::channel(8);
         let terms = self.shared.config.regions.terms(order);
-        let keeper = LeaseKeeper { board: self.board.clone(), region: region.to_owned(), me, terms, view };
+        let me = &self.shared.config.node.name;
+        let edges = region.edges.iter().filter(|edge| *edge != me).cloned().collect();
+        let keeper = LeaseKeeper {
+            board: self.board.clone(),
+            region: region.name.clone(),
+            me: self.shared.holder.clone(),
+            terms,
+            others: Others { shared: self.shared.clone(), edges },
+            view,
+        };
         self.tasks.push(tokio::spawn(keeper.run(taken)));
         (lease, orders)
     }
@@ -356,7 +365,7 @@ impl Starting<'_> {
         let topic = self.commons.topic(&self.shared.config, &region.name).await?;
         let topic = topic.context("the regions need a stream")?;
         let core = Core::open(&self.shared, region).await?;
-        let (lease, orders) = self.keep_lease(&region.name, self.shared.holder.clone(), order);
+        let (lease, orders) = self.keep_lease(region, order);
         let (wishes, wished) = mpsc::channel(1);
         let (view, database) = (watch::Sender::default(), watch::Sender::new(Some(core.database.clone())));
         let standby = StandbyStatus::default();

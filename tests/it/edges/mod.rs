@@ -1,0 +1,158 @@
+//! Several edges, one service: regions that survive their edge, and requests that find their region.
+
+mod faults;
+mod ways;
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use edge_node::{Config, Node};
+use petwalker_tests::edges::{Edges, NODE_FILE};
+use petwalker_tests::{Client, Sqld};
+use serde_json::{Value, json};
+
+/// Praça da República, in the region that the tests look at.
+const PLACE: (f64, f64) = (-23.5431, -46.6425);
+const REGION: &str = "sao-paulo-centro";
+const TTL: Duration = Duration::from_secs(2);
+/// How long a command is repeated.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An edge for the tests. It ends by itself when its standard input does, so never after the test.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the tests under it"]
+async fn edge_in_a_process_of_its_own() {
+    let Some(file) = std::env::var_os(NODE_FILE) else { return };
+    let config = Config::load(file.as_ref()).expect("a node file");
+    edge_node::telemetry::start_log(&config.log).expect("logs");
+    // Two providers are linked, so one must be chosen.
+    rustls::crypto::ring::default_provider().install_default().expect("the first");
+    let node = Node::start(&config).await.expect("starts");
+    println!("\nlistening on {}", node.public_address());
+    tokio::task::spawn_blocking(|| drop(std::io::stdin().read_to_end(&mut Vec::new()))).await.expect("read");
+    node.stop().await;
+}
+
+/// Three edges and the server of their global database; none where this machine has no such server, which is said.
+async fn three(test: &str) -> Option<(Edges, Sqld)> {
+    let server = Sqld::start(test).await?;
+    let program = "edges::edge_in_a_process_of_its_own";
+    let edges = Edges::start(3, &server.url(), TTL, program).await;
+    Some((edges, server))
+}
+
+/// What became of a command.
+struct Done {
+    /// The ride.
+    id: String,
+    /// How long the client waited, repeats included.
+    waited: Duration,
+    /// How often it was refused or broke off before.
+    repeats: u32,
+}
+
+/// Asks for rides one after the other, each as one command that is repeated until it is answered, until told to stop.
+async fn ask_for_rides(tutor: Client, pet: String, stop: Arc<AtomicBool>) -> Vec<Done> {
+    let mut done = Vec::new();
+    while !stop.load(Ordering::Acquire) {
+        let number = done.len();
+        let wanted = json!({
+            "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
+        });
+        let (quote, ..) = insist(&tutor, "/v1/quotes", &wanted, &format!("q-{number}")).await;
+        let body = json!({ "quote_id": quote["id"], "pet_ids": [&pet] });
+        let (ride, waited, repeats) = insist(&tutor, "/v1/rides", &body, &format!("r-{number}")).await;
+        done.push(Done { id: ride["id"].as_str().expect("an id").to_owned(), waited, repeats });
+    }
+    done
+}
+
+/// Sends a command until it is done.
+async fn insist(client: &Client, path: &str, body: &Value, key: &str) -> (Value, Duration, u32) {
+    let started = Instant::now();
+    let mut repeats = 0;
+    loop {
+        match client.try_post(path, body, &[("idempotency-key", key)]).await {
+            Some(answer) if answer.status == 503 => {}
+            Some(answer) => return (answer.ok(), started.elapsed(), repeats),
+            None => {}
+        }
+        repeats += 1;
+        assert!(started.elapsed() < PATIENCE, "{path} was never answered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// That every ride that was acknowledged is there, once, and nothing else.
+async fn all_there(tutor: &Client, done: &[Done]) {
+    let mut listed = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/v1/rides?limit=100{cursor}");
+        let page = tutor.raw(reqwest::Method::GET, &path, &[("petwalker-region", REGION)], Vec::new()).await;
+        let page = page.ok();
+        let rides = page["rides"].as_array().expect("rides");
+        listed.extend(rides.iter().map(|ride| ride["id"].as_str().expect("an id").to_owned()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    listed.sort();
+    let mut expected: Vec<String> = done.iter().map(|done| done.id.clone()).collect();
+    expected.sort();
+    let distinct = expected.len();
+    expected.dedup();
+    assert_eq!(expected.len(), distinct, "two commands were answered with one ride");
+    assert_eq!(listed, expected, "acknowledged and kept are not the same");
+}
+
+/// What the events make, by view, and the log's last digest: byte for byte what an edge holds of a region.
+async fn holdings(edges: &Edges, index: usize) -> Vec<(String, Vec<String>)> {
+    let file = edges.file(index, REGION);
+    let path = file.to_str().expect("UTF-8");
+    let connection =
+        libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
+    let mut rows = connection
+        .query("SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'replicated_%' ORDER BY 1", ())
+        .await
+        .expect("views");
+    let mut names = vec!["(SELECT seq, hex(digest) FROM events)".to_owned()];
+    while let Some(row) = rows.next().await.expect("a row") {
+        names.push(row.get::<String>(0).expect("a name"));
+    }
+    assert!(names.len() >= 7, "{names:?}");
+    let mut all = Vec::new();
+    for name in names {
+        let mut rows = connection.query(&format!("SELECT * FROM {name} ORDER BY 1, 2"), ()).await.expect("read");
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await.expect("a row") {
+            let values = (0..row.column_count()).map(|column| row.get_value(column).expect("a value"));
+            found.push(format!("{:?}", values.collect::<Vec<_>>()));
+        }
+        all.push((name, found));
+    }
+    all
+}
+
+/// That all edges that run hold the same.
+async fn same_everywhere(edges: &Edges) {
+    edges.converged(REGION).await;
+    let mut first = None;
+    for index in 0..edges.all.len() {
+        if edges.status(index).await.is_some() {
+            let held = holdings(edges, index).await;
+            let first = first.get_or_insert_with(|| held.clone());
+            for (one, other) in first.iter().zip(&held) {
+                assert_eq!(one, other, "{} differs at {}", one.0, edges.all[index].name);
+            }
+        }
+    }
+}
+
+/// An edge that runs and is not that one.
+fn another(edges: &Edges, than: usize) -> usize {
+    (0..edges.all.len()).find(|index| *index != than).expect("another")
+}
