@@ -33,6 +33,13 @@ impl Freshness {
         }
     }
 
+    /// Says in a request that goes on to another node what its client may have seen here, where the client does not say.
+    pub(crate) fn pass_on(&self, headers: &mut HeaderMap) {
+        if !headers.contains_key(&self.header) {
+            self.tell(headers);
+        }
+    }
+
     /// Says in an answer what was seen.
     pub(crate) fn tell(&self, headers: &mut HeaderMap) {
         if self.databases.is_empty() {

@@ -114,6 +114,11 @@ impl Public {
         Self { app, options, sockets, durability, freshness, scheme, log: AccessLog::new() }
     }
 
+    /// What clients may have seen here.
+    pub(crate) const fn freshness(&self) -> &Freshness {
+        &self.freshness
+    }
+
     /// Answers one request, and logs it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let started = Instant::now();

@@ -313,7 +313,8 @@ impl Router {
                         let detail = "the region is changing hands; try again shortly";
                         return (Ok(problem(StatusCode::SERVICE_UNAVAILABLE, "no-owner", detail)), None);
                     }
-                    let (request, again) = sendable.take();
+                    let (mut request, again) = sendable.take();
+                    self.front.freshness().pass_on(request.headers_mut());
                     match self.peers.forward(&edge, region, request, origin).await {
                         Ok(mut response) => {
                             self.sign(&mut response, region);

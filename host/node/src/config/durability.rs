@@ -73,7 +73,7 @@ impl Default for DurabilitySection {
             timeout_ms: 2_000,
             classes: vec![
                 class("tracks", false, &["/v1/rides/:id/track", "/v1/rides/:id/marks/..."]),
-                class("lifecycle", false, &["/v1/rides/..."]),
+                class("lifecycle", false, &["/v1/rides/...", "/v1/quotes"]),
                 class("graphql", true, &["/graphql"]),
             ],
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use edge_delivery::regions::{Place, Region, Standing};
-use edge_streams::{EventTable, Source, Standby, StandbyError, StandbyStatus, Topic};
+use edge_streams::{EventTable, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, file, now_ms};
@@ -40,10 +40,10 @@ pub(crate) struct RegionView {
     pub(crate) owned: bool,
     /// The last event here.
     pub(crate) seq: u64,
-    /// The last event published, where it is owned here.
-    pub(crate) published: u64,
-    /// The last event consumed, where it is owned here.
-    pub(crate) consumed: u64,
+    /// How far its events are published, where it is owned here.
+    pub(crate) published: Option<RelayStatus>,
+    /// How far they are consumed, where it is owned here.
+    pub(crate) consumed: Option<RelayStatus>,
 }
 
 /// Governs one region on this node.
@@ -212,7 +212,7 @@ impl Governor {
         }
         gate.close();
         owned.end().await;
-        self.view.send_modify(|view| view.owned = false);
+        self.view.send_replace(RegionView::default());
         tracing::info!(region = self.region.name, epoch, "the region is no longer answered for here");
         Ok(())
     }
@@ -221,9 +221,18 @@ impl Governor {
     async fn answer_for(&mut self, core: &Core, owned: &Owned, epoch: u64) -> Option<HandOver> {
         let gate = core.database.gate();
         let mut commits = core.database.commits();
+        let table = EventTable::open(&core.database).await;
         loop {
-            let (published, consumed) = (owned.published.delivered(), owned.consumed.delivered());
-            self.view.send_replace(RegionView { owned: true, seq: published, published, consumed });
+            let last = match &table {
+                Ok(table) => table.last_seq().await.unwrap_or_default(),
+                Err(_) => 0,
+            };
+            self.view.send_replace(RegionView {
+                owned: true,
+                seq: last,
+                published: Some(owned.published.clone()),
+                consumed: Some(owned.consumed.clone()),
+            });
             let lease = self.lease.borrow().clone();
             match lease.until {
                 Some(until) if lease.epoch == epoch && Instant::now() < until => gate.open_until(until),

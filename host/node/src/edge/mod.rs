@@ -17,7 +17,7 @@ use edge_delivery::admin::{Admin, Operations};
 use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
 use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
-use edge_streams::StandbyStatus;
+use edge_streams::{RelayStatus, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -127,8 +127,8 @@ impl Regions {
                 seq: if view.owned { view.seq } else { slot.standby.reached() },
                 behind: if view.owned { 0 } else { slot.standby.behind() },
                 lag_ms: if view.owned { 0 } else { slot.standby.lag_ms() },
-                published: view.published,
-                consumed: view.consumed,
+                published: view.published.as_ref().map_or(0, RelayStatus::delivered),
+                consumed: view.consumed.as_ref().map_or(0, RelayStatus::delivered),
             }
         };
         let replica = |(label, database): &(String, ReplicatedDatabase)| {
