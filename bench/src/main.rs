@@ -3,6 +3,7 @@
 //! What is gated is CPU time per request of the server: user and system time are what noise moves least.
 
 mod drive;
+mod edges;
 mod live;
 mod native;
 mod prepare;
@@ -41,6 +42,8 @@ enum Scenario {
     Live(Length),
     /// A backlog published to a Fluvio cluster, and acknowledgements by its every replica
     Stream(Length),
+    /// Several edges: forwarding, the owner killed, and reads while a replica syncs
+    Edges(Length),
     /// Everything, with start time and memory, and the gates
     All(Length),
     /// The native server (started by the scenarios)
@@ -83,11 +86,13 @@ fn main() -> anyhow::Result<()> {
             Scenario::Track(length) => track::run(length.seconds()).await,
             Scenario::Live(length) => live::run(length.seconds()).await,
             Scenario::Stream(length) => stream::run(length.seconds()).await,
+            Scenario::Edges(length) => edges::run(length.seconds()).await,
             Scenario::All(length) => {
                 report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await?;
                 track::run(length.seconds()).await?;
                 live::run(length.seconds()).await?;
-                stream::run(length.seconds()).await
+                stream::run(length.seconds()).await?;
+                edges::run(length.seconds()).await
             }
         }
     })

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::prepare::{TOKEN_SEED, policy};
+use crate::prepare::{SEAL_KEY, TOKEN_SEED, policy};
 use crate::sql::Pool;
 
 struct Shared {
@@ -192,5 +192,6 @@ fn order(shared: &Shared, tutor: AccountId, wanted: &RideBody) -> Result<Request
         scheduled_for: quote.scheduled_for,
         notes: String::new(),
         policy: policy(),
+        seal_key: Some(SEAL_KEY),
     })
 }

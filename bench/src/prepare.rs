@@ -12,6 +12,7 @@ use matching::sql::presence::{Presence, put};
 use petwalker_kernel::{
     AccountId, BasisPoints, GeoPoint, Millis, Moment, PetId, QuoteId, SeededEntropy, UtcMillis,
 };
+use petwalker_seal::SealKey;
 use petwalker_store::{Command, Sql as _};
 
 use crate::sql::Pool;
@@ -72,6 +73,7 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
         created_at: moment.now,
     };
     identity::sql::insert_account(&global, &account, "none")?;
+    identity::sql::insert_seal_key(&global, tutor, &SEAL_KEY)?;
     let details = PetDetails {
         name: "Rex".into(),
         species: Species::Dog,
@@ -152,11 +154,15 @@ fn first_ride(
         scheduled_for: Some(moment.now.plus(Millis::from_mins(24 * 60))),
         notes: String::new(),
         policy: policy(),
+        seal_key: None,
     };
     let command = Command { actor: tutor.to_string(), id: "first".into(), fingerprint: vec![] };
     let caller = Caller { account: tutor, role: matching::domain::Role::Tutor };
     Ok(matching::service::request(region, moment, &command, caller, &request)?.ride.order.id.to_string())
 }
+
+/// What the tutor's part of events is sealed with.
+pub(crate) const SEAL_KEY: SealKey = SealKey::new([7; 32]);
 
 /// The policy of the prepared tariff.
 pub(crate) const fn policy() -> CancellationPolicy {

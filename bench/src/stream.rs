@@ -74,6 +74,7 @@ async fn backlog(broker: &str) -> anyhow::Result<f64> {
             at_ms: 0,
             schema: 1,
             payload: vec![0x80; FACTS],
+            command: None,
         };
         let record = envelope.encode()?;
         previous = digest(&record);

@@ -74,6 +74,7 @@ fn begin(
         scheduled_for: None,
         notes: String::new(),
         policy: policy(),
+        seal_key: None,
     };
     let command = |actor: AccountId, step: &str| Command {
         actor: actor.to_string(),

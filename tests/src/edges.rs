@@ -240,7 +240,11 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     put(format!("[regions]\nfile = {:?}", path(config.regions.file.as_deref().expect("a file"))));
     put(format!("lease_ttl_ms = {}", config.regions.lease_ttl_ms));
     let peers = config.peers.as_ref().expect("peers");
-    put(format!("[peers]\nlisten = {:?}\ncertificate = {:?}", peers.listen.to_string(), path(&peers.certificate)));
+    put(format!(
+        "[peers]\nlisten = {:?}\ncertificate = {:?}",
+        peers.listen.to_string(),
+        path(&peers.certificate)
+    ));
     put(format!("key = {:?}\nauthority = {:?}", path(&peers.key), path(&peers.authority)));
     put("[variables]".to_owned());
     for (name, value) in &config.variables {
@@ -253,6 +257,7 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     }
     let file = folder.join(format!("{}.toml", config.node.name));
     std::fs::write(&file, text).expect("written");
-    let (url, admin) = (format!("http://{}", config.listen.public), format!("http://{}", config.listen.admin));
+    let (url, admin) =
+        (format!("http://{}", config.listen.public), format!("http://{}", config.listen.admin));
     EdgeProcess { name: config.node.name.clone(), url, admin, file, child: None }
 }

@@ -16,6 +16,9 @@ use crate::problem::problem;
 /// What becomes of a wish.
 pub type Done<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
+/// What is told of a question.
+pub type Told<'a> = Pin<Box<dyn Future<Output = Result<serde_json::Value, String>> + Send + 'a>>;
+
 /// What an operator asks of a node among others.
 pub trait Operations: Send + Sync + 'static {
     /// The node and its regions, as JSON.
@@ -23,6 +26,9 @@ pub trait Operations: Send + Sync + 'static {
 
     /// Hands a region over to another edge; why not, where that fails.
     fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> Done<'a>;
+
+    /// Compares what this node and the others hold of a region, as JSON; why not, where that fails.
+    fn verify<'a>(&'a self, region: &'a str) -> Told<'a>;
 
     /// Brings the regions' figures up to date.
     fn refresh(&self);
@@ -63,6 +69,13 @@ impl Admin {
         let path = request.uri().path();
         match (&self.operations, request.method()) {
             (Some(operations), &Method::GET) if path == "/status" => json(&operations.status()),
+            (Some(operations), &Method::GET) if path.starts_with("/regions/") => {
+                let region = path.strip_prefix("/regions/").and_then(|rest| rest.strip_suffix("/verify"));
+                match operations.verify(region.unwrap_or_default()).await {
+                    Ok(verified) => json(&verified),
+                    Err(why) => problem(StatusCode::CONFLICT, "not-verified", &why),
+                }
+            }
             (Some(operations), &Method::POST) if path.starts_with("/regions/") => {
                 hand_over(&**operations, path, request.uri().query().unwrap_or_default()).await
             }

@@ -75,7 +75,8 @@ impl Cluster {
             cluster.edges.push(Member { name, url, admin, running: Some((runtime, node)) });
         }
         let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let owned = waiting.block_on(async { tokio::time::timeout(OWNED_TIMEOUT, cluster.all_owned()).await });
+        let owned =
+            waiting.block_on(async { tokio::time::timeout(OWNED_TIMEOUT, cluster.all_owned()).await });
         owned.context("some region got no owner in time")??;
         Ok(cluster)
     }

@@ -36,7 +36,11 @@ impl Commons {
     }
 
     /// The topic of a region, as the node file says where topics are; none where the event table is the stream.
-    pub(crate) async fn topic(&self, config: &Config, region: &str) -> anyhow::Result<Option<Arc<dyn Topic>>> {
+    pub(crate) async fn topic(
+        &self,
+        config: &Config,
+        region: &str,
+    ) -> anyhow::Result<Option<Arc<dyn Topic>>> {
         if let Some(settings) = config.stream.settings() {
             return Ok(Some(Arc::new(FluvioTopic::new(settings, config.stream.topic(region)))));
         }

@@ -49,9 +49,10 @@ pub(crate) async fn open_database(
     let migrations = migrate::read_folder(&manifest.root.join(&settings.migrations))?;
     let file = config.node.data.join(&settings.file);
     if let Some(primary) = &settings.primary {
-        let (database, reach, ran) = open_replicated(primary, file.with_extension("replica"), pool, &migrations)
-            .await
-            .with_context(|| format!("database '{label}'"))?;
+        let (database, reach, ran) =
+            open_replicated(primary, file.with_extension("replica"), pool, &migrations)
+                .await
+                .with_context(|| format!("database '{label}'"))?;
         return Ok((Opened::Replicated(database, reach), ran));
     }
     let database = commons.database(&file, pool).await?;

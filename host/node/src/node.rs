@@ -243,7 +243,9 @@ impl Events {
 }
 
 /// The application's variables on this node, and the secret among them by which it knows the host.
-pub(crate) fn variables(config: &Config) -> anyhow::Result<(std::collections::BTreeMap<String, String>, String)> {
+pub(crate) fn variables(
+    config: &Config,
+) -> anyhow::Result<(std::collections::BTreeMap<String, String>, String)> {
     let mut variables = config.variables.clone();
     for name in &config.internal.generated_variables {
         if !variables.contains_key(name) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use edge_data::{LocalDatabase, PoolOptions};
 use edge_streams::{
-    Compression, DeliverError, EmbeddedTopic, Entry, EventTable, FileTopic, FluvioSettings, FluvioTopic, Follower,
-    Pending, Publish, Reader, Relay, Source, StreamError, TakeOver, Topic, Verdict,
+    Compression, DeliverError, EmbeddedTopic, Entry, EventTable, FileTopic, FluvioSettings, FluvioTopic,
+    Follower, Pending, Publish, Reader, Relay, Source, StreamError, TakeOver, Topic, Verdict,
 };
 use petwalker_journal::{Envelope, Position, RecordDigest, digest};
 use tokio::sync::watch;
@@ -26,7 +26,8 @@ async fn database() -> (tempfile::TempDir, LocalDatabase) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("region.db");
     let database = LocalDatabase::open(&path, PoolOptions::default()).await.expect("opens");
-    let table = "CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL, type TEXT NOT NULL DEFAULT '')";
+    let table =
+        "CREATE TABLE events (seq INTEGER PRIMARY KEY, record BLOB NOT NULL, type TEXT NOT NULL DEFAULT '')";
     database.connect().await.expect("connects").execute(table, ()).await.expect("created");
     (folder, database)
 }
@@ -82,7 +83,11 @@ impl Place {
                 };
                 let record = envelope.encode().expect("encodes");
                 *written = (envelope.seq, digest(&record));
-                sql.push_str(&format!("INSERT INTO events (seq, record) VALUES ({}, x'{}');", envelope.seq, hex(&record)));
+                sql.push_str(&format!(
+                    "INSERT INTO events (seq, record) VALUES ({}, x'{}');",
+                    envelope.seq,
+                    hex(&record)
+                ));
                 records.push(record);
             }
         }
@@ -218,7 +223,12 @@ impl TakeOver for Taker {
         if self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 3 == 1 {
             return Err(DeliverError("stored, but the answer was lost on purpose".to_owned()));
         }
-        EventTable::open(&self.database).await.map_err(|e| failed(&e))?.last_seq().await.map_err(|e| failed(&e))
+        EventTable::open(&self.database)
+            .await
+            .map_err(|e| failed(&e))?
+            .last_seq()
+            .await
+            .map_err(|e| failed(&e))
     }
 }
 
@@ -236,12 +246,10 @@ impl Source for Owner {
 
 mod cases {
     use super::{Owner, PATIENCE, Place, Taker};
-    use edge_streams::{
-        Comparison, EventTable, Follower, Standby, StandbyError, StandbyStatus, compare,
-    };
+    use edge_streams::{Comparison, EventTable, Follower, Standby, StandbyError, StandbyStatus, compare};
+    use petwalker_journal::{Envelope, Position};
     use std::sync::Arc;
     use tokio::sync::watch;
-    use petwalker_journal::{Envelope, Position};
 
     pub(super) async fn records_come_back_as_they_were(place: Place) {
         let written = place.write(3_000).await;

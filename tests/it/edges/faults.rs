@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{PATIENCE, PLACE, REGION, TTL, all_there, another, ask_for_rides, insist, same_everywhere, three};
+use super::{
+    PATIENCE, PLACE, REGION, TTL, all_there, another, ask_for_rides, insist, same_everywhere, three,
+};
 
 /// Requests under way while something happens: told to stop, they say what was done.
 macro_rules! meanwhile {
@@ -36,8 +38,14 @@ async fn a_region_survives_the_edge_that_is_killed() {
     });
     assert!(took <= TTL + Duration::from_secs(2), "the region was without an owner for {took:?}");
     let longest = done.iter().map(|done| done.waited).max().expect("some");
-    eprintln!("{} rides; the next owner answered after {took:?}, the longest wait was {longest:?}", done.len());
-    assert!(done.iter().any(|done| done.repeats > 0) || longest > Duration::from_millis(500), "nothing happened");
+    eprintln!(
+        "{} rides; the next owner answered after {took:?}, the longest wait was {longest:?}",
+        done.len()
+    );
+    assert!(
+        done.iter().any(|done| done.repeats > 0) || longest > Duration::from_millis(500),
+        "nothing happened"
+    );
     all_there(&tutor, &done).await;
     // The dead one comes back, and is told what it missed.
     edges.resume(owner);
@@ -49,7 +57,9 @@ async fn a_region_survives_the_edge_that_is_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_that_stood_still_wakes_up_as_a_stranger() {
-    let Some((edges, _server)) = three("an_owner_that_stood_still_wakes_up_as_a_stranger").await else { return };
+    let Some((edges, _server)) = three("an_owner_that_stood_still_wakes_up_as_a_stranger").await else {
+        return;
+    };
     let owner = edges.owner_of(REGION, PATIENCE).await;
     let entry = another(&edges, owner);
     let (tutor, pet) = edges.client(entry).tutor_with_pet().await;
@@ -105,19 +115,29 @@ async fn rides_go_on_while_the_primary_is_away() {
     let owner = edges.owner_of(REGION, PATIENCE).await;
     let (tutor, pet) = edges.client(another(&edges, owner)).tutor_with_pet().await;
     // The edges all know the tutor before the primary goes.
-    insist(&tutor, "/v1/quotes", &json!({
-        "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
-    }), "first").await;
+    insist(
+        &tutor,
+        "/v1/quotes",
+        &json!({
+            "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
+        }),
+        "first",
+    )
+    .await;
     same_everywhere(&edges).await;
     server.kill();
     let (done, ()) = meanwhile!(tutor, pet, tokio::time::sleep(TTL * 3));
-    assert!(done.iter().all(|done| done.repeats == 0 && done.waited < Duration::from_secs(2)), "somebody was refused");
+    assert!(
+        done.iter().all(|done| done.repeats == 0 && done.waited < Duration::from_secs(2)),
+        "somebody was refused"
+    );
     assert_eq!(edges.owner_of(REGION, PATIENCE).await, owner, "by the word of the others it stays");
     // Without one of the others nobody can tell whether it takes the lease: the owner stops when its term ends.
     let third = (0..3).find(|index| *index != owner && *index != another(&edges, owner)).expect("three");
     edges.kill(third);
     tokio::time::sleep(TTL * 2).await;
-    let wanted = json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet] });
+    let wanted =
+        json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet] });
     let refused = tutor.post("/v1/quotes", &wanted).await;
     assert_eq!(refused.status, 503, "{}", refused.text);
     server.resume().await;

@@ -116,7 +116,10 @@ async fn holdings(edges: &Edges, index: usize) -> Vec<(String, Vec<String>)> {
     let connection =
         libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
     let mut rows = connection
-        .query("SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'replicated_%' ORDER BY 1", ())
+        .query(
+            "SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'replicated_%' ORDER BY 1",
+            (),
+        )
         .await
         .expect("views");
     let mut names = vec!["(SELECT seq, hex(digest) FROM events)".to_owned()];
@@ -126,7 +129,8 @@ async fn holdings(edges: &Edges, index: usize) -> Vec<(String, Vec<String>)> {
     assert!(names.len() >= 7, "{names:?}");
     let mut all = Vec::new();
     for name in names {
-        let mut rows = connection.query(&format!("SELECT * FROM {name} ORDER BY 1, 2"), ()).await.expect("read");
+        let mut rows =
+            connection.query(&format!("SELECT * FROM {name} ORDER BY 1, 2"), ()).await.expect("read");
         let mut found = Vec::new();
         while let Some(row) = rows.next().await.expect("a row") {
             let values = (0..row.column_count()).map(|column| row.get_value(column).expect("a value"));

@@ -27,7 +27,9 @@ async fn cluster(folder: &std::path::Path) -> Cluster {
         libsql: None,
         lease_ttl: Duration::from_secs(5),
     };
-    tokio::task::spawn_blocking(move || Cluster::start(&options, &base).expect("starts")).await.expect("no panic")
+    tokio::task::spawn_blocking(move || Cluster::start(&options, &base).expect("starts"))
+        .await
+        .expect("no panic")
 }
 
 async fn stop(cluster: Cluster) {
@@ -43,13 +45,16 @@ async fn every_edge_answers_for_every_region() {
     assert_ne!(owner, other, "the regions are spread");
     let edges: Vec<(String, String)> =
         cluster.edges().map(|(name, url, _)| (name.to_owned(), url.to_owned())).collect();
-    let url = |name: &str| edges.iter().find(|(known, _)| known == name).map(|(_, url)| url.clone()).expect("there");
+    let url = |name: &str| {
+        edges.iter().find(|(known, _)| known == name).map(|(_, url)| url.clone()).expect("there")
+    };
     let third = edges.iter().find(|(name, _)| *name != owner && *name != other).expect("three").1.clone();
 
     // Signed up at one edge, known at every other.
     let (tutor, pet) = Client::of(&third).tutor_with_pet().await;
     let walker = Client::of(&url(&other)).walker_at(PLACE.0, PLACE.1).await;
-    let wanted = json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
+    let wanted =
+        json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
     // By the place in a body, which only the component understands.
     let quote = tutor.post("/v1/quotes", &wanted).await;
     assert_eq!(quote.headers.get("petwalker-region").and_then(|v| v.to_str().ok()), Some(REGION));
@@ -63,19 +68,23 @@ async fn every_edge_answers_for_every_region() {
         tutor.at(url).get(&format!("/v1/rides/{id}")).await.ok();
     }
     // By the header, where nothing else names it.
-    let offers = walker.raw(Method::GET, "/v1/walkers/me/offers", &[("petwalker-region", REGION)], vec![]).await;
+    let offers =
+        walker.raw(Method::GET, "/v1/walkers/me/offers", &[("petwalker-region", REGION)], vec![]).await;
     assert_eq!(offers.ok()["offers"][0]["ride_id"], id);
-    let refused = walker.raw(Method::GET, "/v1/walkers/me/offers", &[("petwalker-region", "nowhere")], vec![]).await;
+    let refused =
+        walker.raw(Method::GET, "/v1/walkers/me/offers", &[("petwalker-region", "nowhere")], vec![]).await;
     refused.refused(400, "no-region");
     // By GraphQL, queries and commands.
-    let query = json!({ "query": "query($id: ID!) { ride(id: $id) { id state } }", "variables": { "id": id } });
+    let query =
+        json!({ "query": "query($id: ID!) { ride(id: $id) { id state } }", "variables": { "id": id } });
     let answer = tutor.post("/graphql", &query).await.ok();
     assert_eq!(answer["data"]["ride"]["id"], id, "{answer}");
     // Sockets go through, both ways.
     let socket = tutor.at(&third).socket(&format!("/v1/rides/{id}/live"), "petwalker.v1.json").await;
     assert_eq!(socket.expect("opened").next().await["state"], "offered");
     // What no region covers is said to be so, and what is of another region is there.
-    let far = json!({ "pickup": { "lat": ELSEWHERE.0, "lon": ELSEWHERE.1 }, "duration_min": 30, "pet_ids": [pet] });
+    let far =
+        json!({ "pickup": { "lat": ELSEWHERE.0, "lon": ELSEWHERE.1 }, "duration_min": 30, "pet_ids": [pet] });
     tutor.post("/v1/quotes", &far).await.refused(422, "no-region");
     let north = json!({ "pickup": { "lat": NORTH.0, "lon": NORTH.1 }, "duration_min": 30, "pet_ids": [pet] });
     let north = tutor.post("/v1/quotes", &north).await;

@@ -89,15 +89,13 @@ pub async fn take_over(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
 }
 
 /// The key of whom a sealed event is about; none where it was erased.
-fn key_of(
-    envelope: &Envelope,
-    known: &mut BTreeMap<String, Option<Vec<u8>>>,
-) -> Outcome<Option<Vec<u8>>> {
+fn key_of(envelope: &Envelope, known: &mut BTreeMap<String, Option<Vec<u8>>>) -> Outcome<Option<Vec<u8>>> {
     if !matches!(envelope.event_type.as_str(), "ride.requested" | "quote.promised" | "track.kept") {
         return Ok(None);
     }
     let owner: Owner = envelope.facts().map_err(|e| Problem::new("malformed", e.to_string()))?;
-    let Some(account) = owner.order.map(|order| order.tutor_id).or(owner.tutor_id).or(owner.account_id) else {
+    let Some(account) = owner.order.map(|order| order.tutor_id).or(owner.tutor_id).or(owner.account_id)
+    else {
         return Ok(None);
     };
     if let Some(key) = known.get(&account) {

@@ -96,7 +96,8 @@ pub(super) fn request(order: wit::RideOrder) -> Result<Request, Refusal> {
 }
 
 fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
-    let read = |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
+    let read =
+        |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
     bytes.map(read).transpose()
 }
 

@@ -52,7 +52,9 @@ pub fn act(
     action: &Action,
 ) -> Result<RideView, Refusal> {
     let result = transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| carry_out(sql, moment, command, caller, id, expected_version, action))
+        once(sql, command, moment.now, |sql| {
+            carry_out(sql, moment, command, caller, id, expected_version, action)
+        })
     });
     if result == Err(Refusal::WrongPin) {
         // Counted apart: the refusal has rolled everything else back.

@@ -12,7 +12,9 @@ use crate::sql::{offers, rides};
 /// When the event cannot follow, or the database fails.
 pub fn project(sql: &impl Sql, before: Option<Ride>, event: &RideEvent) -> Result<Ride, Refusal> {
     let ride = match (before, event) {
-        (None, RideEvent::Requested { order, dispatch_at, .. }) => Ride::requested(order.clone(), *dispatch_at),
+        (None, RideEvent::Requested { order, dispatch_at, .. }) => {
+            Ride::requested(order.clone(), *dispatch_at)
+        }
         (Some(ride), event) => ride.apply(event)?,
         (None, _) => return Err(Refusal::NotFound),
     };

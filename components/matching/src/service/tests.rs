@@ -36,7 +36,8 @@ fn place(metres_north: f64) -> GeoPoint {
 impl World {
     fn new(walkers: usize) -> Self {
         let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
-        sql.execute("INSERT INTO region (one, name, epoch, number) VALUES (1, 'test', 1, 7)", &[]).expect("a region");
+        sql.execute("INSERT INTO region (one, name, epoch, number) VALUES (1, 'test', 1, 7)", &[])
+            .expect("a region");
         let mut entropy = SeededEntropy(7);
         let mut account = |role| {
             let moment = &mut Moment { now: START, entropy: &mut entropy };

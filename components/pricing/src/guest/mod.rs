@@ -70,7 +70,8 @@ fn invalid(field: &'static str, message: impl ToString) -> Refusal {
 }
 
 fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
-    let read = |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
+    let read =
+        |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
     bytes.map(read).transpose()
 }
 

@@ -28,11 +28,7 @@ impl wit::Guest for Component {
         Ok(answers.collect())
     }
 
-    fn expect(
-        ride_id: String,
-        pickup: wit::Circle,
-        keeper: Option<wit::Keeper>,
-    ) -> Result<(), wit::Refusal> {
+    fn expect(ride_id: String, pickup: wit::Circle, keeper: Option<wit::Keeper>) -> Result<(), wit::Refusal> {
         let (ride, pickup) = (ride(&ride_id)?, convert::circle("pickup", &pickup)?);
         let keeper = keeper.map(|keeper| convert::keeper(ride, &keeper)).transpose()?;
         let sql = region()?;

@@ -232,7 +232,8 @@ mod tests {
     fn fences_are_set_and_taken_away_and_the_home_falls_back_to_the_pickup() {
         let (sql, ride) = database();
         let radii = |home: Option<f64>, area: Option<f64>| {
-            let set = set_fences(&sql, &mut at_now(), ride, home.map(circle), area.map(circle)).expect("kept");
+            let set =
+                set_fences(&sql, &mut at_now(), ride, home.map(circle), area.map(circle)).expect("kept");
             set.fences.all().iter().map(|fence| (fence.kind, fence.circle.radius_m)).collect::<Vec<_>>()
         };
         use FenceKind::{Area, Home, Pickup};

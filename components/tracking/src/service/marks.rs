@@ -12,12 +12,7 @@ use crate::sql::{self, marks};
 ///
 /// # Errors
 /// When the ride has too many or the database fails.
-pub fn put_mark(
-    sql: &impl Sql,
-    moment: &mut Moment<'_>,
-    ride: RideId,
-    mark: &Mark,
-) -> Result<(), Refusal> {
+pub fn put_mark(sql: &impl Sql, moment: &mut Moment<'_>, ride: RideId, mark: &Mark) -> Result<(), Refusal> {
     transaction(sql, |sql| {
         marks::put(sql, ride, mark)?;
         count(sql, moment, ride, News { mark: Some(*mark), ..News::default() })

@@ -2,9 +2,9 @@
 
 mod fences;
 mod marks;
-mod told;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,9 +14,9 @@ use petwalker_store::{Sql, SqlError, transaction};
 
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 pub use self::marks::{marks_of, put_mark, remove_mark};
+use self::told::{News, erased, tell};
 pub use self::told::{OwnersEvent, key_of, settle, take_over};
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
-use self::told::{News, erased, tell};
 use crate::sql::{self, Track};
 
 /// Points of one batch.
@@ -121,7 +121,13 @@ fn add(
     let mut grown = track.clone();
     let added = grown.progress.add(&mut grown.tail, &batch.points)?;
     for (number, chunk) in added.full {
-        tell(sql, moment, batch.ride, &mut grown, News { chunk: Some((number, chunk.clone())), ..News::default() })?;
+        tell(
+            sql,
+            moment,
+            batch.ride,
+            &mut grown,
+            News { chunk: Some((number, chunk.clone())), ..News::default() },
+        )?;
         sql::keep_chunk(sql, batch.ride, number, chunk)?;
     }
     fences::announce(sql, moment, batch.ride, grown.progress.fences.crossings().len(), &added.crossings)?;

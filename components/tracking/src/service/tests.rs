@@ -5,8 +5,8 @@ use petwalker_seal::SealKey;
 use petwalker_store::{NativeDatabase, Sql as _, read_after};
 
 use super::{
-    Batch, OwnersEvent, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
-    put_mark, remove_mark, route, settle, take_over,
+    Batch, OwnersEvent, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after,
+    progress, put_mark, remove_mark, route, settle, take_over,
 };
 use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint};
 use crate::sql::Keeper;
@@ -118,7 +118,10 @@ fn a_track_is_erased_when_asked_or_old() {
     assert_eq!(expired(&sql, later, Millis::from_mins(60)).expect("read"), [ride]);
     assert!(erase(&sql, &mut moment(NOW), ride).expect("erased"));
     assert_eq!((left(ride), left(other)), (0, 300));
-    assert!(erase(&sql, &mut moment(NOW), other).expect("erased") && !erase(&sql, &mut moment(NOW), other).expect("asked"));
+    assert!(
+        erase(&sql, &mut moment(NOW), other).expect("erased")
+            && !erase(&sql, &mut moment(NOW), other).expect("asked")
+    );
     assert_eq!(left(other), 0);
 }
 
@@ -135,7 +138,12 @@ fn a_standby_goes_on_where_the_owner_stopped() {
     let keeper = Keeper { tutor_id: AccountId::new(&mut now), key: key_of(ride, &tutors) };
     let centre = GeoPoint::new(-23.55, -46.63).expect("a place");
     expect(&owner, &mut now, ride, Circle { centre, radius_m: 80.0 }, Some(&keeper)).expect("kept");
-    let mark = |minute| Mark { id: MarkId::new(&mut moment(NOW.plus(Millis::from_mins(minute)))), kind: MarkKind::Pee, at: NOW, place: centre };
+    let mark = |minute| Mark {
+        id: MarkId::new(&mut moment(NOW.plus(Millis::from_mins(minute)))),
+        kind: MarkKind::Pee,
+        at: NOW,
+        place: centre,
+    };
     put_mark(&owner, &mut now, ride, &mark(1)).expect("kept");
     put_mark(&owner, &mut now, ride, &mark(2)).expect("kept");
     remove_mark(&owner, &mut now, ride, mark(1).id).expect("removed");

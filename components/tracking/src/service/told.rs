@@ -183,13 +183,7 @@ fn make_rows(sql: &impl Sql, envelope: &Envelope, tutors: Option<&SealKey>) -> R
     }
 }
 
-fn keep(
-    sql: &impl Sql,
-    at: UtcMillis,
-    ride: RideId,
-    keeper: Keeper,
-    sealed: Sealed,
-) -> Result<(), SqlError> {
+fn keep(sql: &impl Sql, at: UtcMillis, ride: RideId, keeper: Keeper, sealed: Sealed) -> Result<(), SqlError> {
     let progress: Progress = rmp_serde::from_slice(&sealed.progress).map_err(stored)?;
     if let Some((number, chunk)) = sealed.chunk {
         sql::keep_chunk(sql, ride, number, chunk.into_vec())?;

@@ -33,7 +33,10 @@ pub struct Keeper {
 /// # Errors
 /// When the database fails.
 pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
-    let row = sql.first("SELECT progress, tail, tutor_id, coalesce(seal_key, x'') FROM tracks WHERE ride_id = ?1", &[Value::display(&ride)])?;
+    let row = sql.first(
+        "SELECT progress, tail, tutor_id, coalesce(seal_key, x'') FROM tracks WHERE ride_id = ?1",
+        &[Value::display(&ride)],
+    )?;
     row.map(|row| {
         let progress = rmp_serde::from_slice(row.blob(0)?).map_err(|e| stored(ride, &e))?;
         let tutor_id = row.opt_text(2)?.map(str::parse).transpose().map_err(|e| stored(ride, &e))?;

@@ -126,7 +126,14 @@ impl Tenant {
     /// An edge called `me`, which nobody else is: the name, and what tells its data folder from every other.
     #[must_use]
     pub fn new(me: String, terms: Terms, now: Duration) -> Self {
-        Self { me, terms, state: State::Watching { seen: None }, next_at: now, asked: 0, promised_until: Duration::ZERO }
+        Self {
+            me,
+            terms,
+            state: State::Watching { seen: None },
+            next_at: now,
+            asked: 0,
+            promised_until: Duration::ZERO,
+        }
     }
 
     /// The lease, while it is ours and not being given back.

@@ -455,5 +455,8 @@ fn a_holder_goes_on_by_the_word_of_all_others() {
     }
     assert_eq!(open[0], 30_000, "the holder stopped though all others gave their word");
     assert!(open[1] <= 5_000, "the holder went on for {} ms without the word of one", open[1]);
-    assert!(tenants.iter().any(|tenant| tenant.tenure(Duration::from_secs(95)).is_some()), "nobody came back");
+    assert!(
+        tenants.iter().any(|tenant| tenant.tenure(Duration::from_secs(95)).is_some()),
+        "nobody came back"
+    );
 }

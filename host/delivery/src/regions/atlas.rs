@@ -59,7 +59,8 @@ impl Atlas {
     #[must_use]
     pub fn region_at(&self, lat: f64, lon: f64) -> Option<&Region> {
         let cell = geohash::encode(Coord { x: lon, y: lat }, 8).ok()?;
-        let areas = self.regions.iter().flat_map(|region| region.areas.iter().map(move |area| (area, region)));
+        let areas =
+            self.regions.iter().flat_map(|region| region.areas.iter().map(move |area| (area, region)));
         areas
             .filter(|(area, _)| cell.starts_with(area.as_str()))
             .max_by_key(|(area, _)| area.len())
@@ -75,7 +76,8 @@ impl Atlas {
     /// The regions as the components' variable has them: `name=number:geohash,geohash;name=…`.
     #[must_use]
     pub fn as_variable(&self) -> String {
-        let region = |region: &Region| format!("{}={}:{}", region.name, region.number, region.areas.join(","));
+        let region =
+            |region: &Region| format!("{}={}:{}", region.name, region.number, region.areas.join(","));
         self.regions.iter().map(region).collect::<Vec<_>>().join(";")
     }
 
@@ -155,7 +157,11 @@ mod tests {
         };
         Atlas {
             edges: vec![edge("a", (-23.55, -46.63)), edge("b", (38.72, -9.14))],
-            regions: vec![region("city", 1, &["6gyf4"]), region("state", 2, &["6g"]), region("far", 9, &["eyc"])],
+            regions: vec![
+                region("city", 1, &["6gyf4"]),
+                region("state", 2, &["6g"]),
+                region("far", 9, &["eyc"]),
+            ],
         }
     }
 
@@ -176,7 +182,8 @@ mod tests {
         let atlas = atlas();
         let of = |id: &str| atlas.region_of_id(id).map(|region| region.number);
         assert_eq!(of("01a20d99-f654-7002-862a-5b35b8c54133"), Some(2));
-        for none in ["01a20d99-f654-7d43-862a-5b35b8c54133", "01a20d99-f654-4002-862a-5b35b8c54133", "x", ""] {
+        for none in ["01a20d99-f654-7d43-862a-5b35b8c54133", "01a20d99-f654-4002-862a-5b35b8c54133", "x", ""]
+        {
             assert_eq!(of(none), None, "{none}");
         }
     }
@@ -196,7 +203,11 @@ mod tests {
             let mut bent = atlas();
             bend(&mut bent);
             let fault = bent.fault().expect("a fault");
-            assert!(fault.starts_with(expected) || fault.ends_with(&expected[expected.find(':').map_or(0, |i| i)..]), "{fault}");
+            assert!(
+                fault.starts_with(expected)
+                    || fault.ends_with(&expected[expected.find(':').map_or(0, |i| i)..]),
+                "{fault}"
+            );
         }
     }
 

@@ -4,8 +4,8 @@ use edge_runtime::{Body, full_body};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Serialize;
 
-use super::atlas::distance_m;
 use super::Router;
+use super::atlas::distance_m;
 use crate::problem::problem;
 
 /// An edge, as clients are told.
@@ -46,9 +46,19 @@ impl Router {
             .iter()
             .map(|edge| {
                 let health = self.health.get(&edge.name);
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "metres on Earth")]
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "metres on Earth"
+                )]
                 let distance_m = distance_m((lat, lon), edge.place) as u64;
-                EdgeView { name: &edge.name, url: &edge.url, distance_m, healthy: health.is_some(), load: health }
+                EdgeView {
+                    name: &edge.name,
+                    url: &edge.url,
+                    distance_m,
+                    healthy: health.is_some(),
+                    load: health,
+                }
             })
             .collect();
         #[expect(clippy::cast_precision_loss, reason = "metres on Earth")]

@@ -138,7 +138,8 @@ impl Peers {
     #[must_use]
     pub fn new(atlas: &Atlas, tls: &PeerTls) -> Self {
         let addresses = atlas.edges.iter().map(|edge| (edge.name.clone(), edge.peer.clone())).collect();
-        let connector = Connector { addresses: Arc::new(addresses), tls: TlsConnector::from(tls.client.clone()) };
+        let connector =
+            Connector { addresses: Arc::new(addresses), tls: TlsConnector::from(tls.client.clone()) };
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(hyper_util::rt::TokioTimer::new())
@@ -188,7 +189,8 @@ impl Peers {
     /// # Errors
     /// When no answer comes.
     pub async fn ask(&self, edge: &str, mut request: Request<Body>) -> Result<Response<Body>, PeerFailure> {
-        let failed = |reason: String, never_arrived| PeerFailure { edge: edge.to_owned(), reason, never_arrived };
+        let failed =
+            |reason: String, never_arrived| PeerFailure { edge: edge.to_owned(), reason, never_arrived };
         let path = request.uri().path_and_query().cloned();
         let uri = Uri::builder()
             .scheme(Scheme::HTTPS)

@@ -227,17 +227,22 @@ impl Router {
     /// The region that a request names.
     fn named(&self, request: &Request<Body>) -> Result<Option<String>, Response<Body>> {
         let path = request.uri().path();
-        let by_id = self.options.id_paths.iter().filter_map(|pattern| pattern.matches(path)).find_map(|matched| {
-            let id = matched.parameters.into_iter().next()?.1;
-            self.atlas.region_of_id(&id).map(|region| region.name.clone())
-        });
+        let by_id =
+            self.options.id_paths.iter().filter_map(|pattern| pattern.matches(path)).find_map(|matched| {
+                let id = matched.parameters.into_iter().next()?.1;
+                self.atlas.region_of_id(&id).map(|region| region.name.clone())
+            });
         if by_id.is_some() {
             return Ok(by_id);
         }
         if let Some(name) = self.by_name(request) {
             let known = self.atlas.region(&name).is_some();
             let detail = "the region that the request names is not one of this service";
-            return if known { Ok(Some(name)) } else { Err(problem(StatusCode::BAD_REQUEST, "no-region", detail)) };
+            return if known {
+                Ok(Some(name))
+            } else {
+                Err(problem(StatusCode::BAD_REQUEST, "no-region", detail))
+            };
         }
         let home = self.options.home_paths.iter().any(|pattern| pattern.matches(path).is_some());
         Ok(home.then(|| self.options.home.clone()))
@@ -248,13 +253,20 @@ impl Router {
         let by_header = request.headers().get(&self.options.header).and_then(|value| value.to_str().ok());
         let by_query = || {
             let pairs = request.uri().query()?.split('&').filter_map(|pair| pair.split_once('='));
-            pairs.filter(|_| request.headers().contains_key(header::UPGRADE)).find_map(|(k, v)| (k == "region").then_some(v))
+            pairs
+                .filter(|_| request.headers().contains_key(header::UPGRADE))
+                .find_map(|(k, v)| (k == "region").then_some(v))
         };
         by_header.or_else(by_query).map(str::to_owned)
     }
 
     /// Has the owner of a region answer.
-    pub(crate) async fn to_region(&self, region: &str, request: Request<Body>, origin: Origin) -> Response<Body> {
+    pub(crate) async fn to_region(
+        &self,
+        region: &str,
+        request: Request<Body>,
+        origin: Origin,
+    ) -> Response<Body> {
         match Sendable::new(request, self.options.replay_bytes_max).await {
             Ok(sendable) => self.send(region, sendable, origin).await,
             Err(refusal) => refusal,
@@ -298,7 +310,11 @@ impl Router {
                 Standing::Here(owned) => {
                     // One that is drained has a writer waiting, behind which nobody is admitted.
                     let Ok(_admitted) = owned.admitted.clone().try_read_owned() else {
-                        if wait(&mut standings, deadline).await { continue } else { return (Ok(no_owner()), None) }
+                        if wait(&mut standings, deadline).await {
+                            continue;
+                        } else {
+                            return (Ok(no_owner()), None);
+                        }
                     };
                     let (request, again) = sendable.take();
                     let mut response = owned.public.answer(request, origin.client).await;
@@ -361,7 +377,9 @@ async fn wait(standings: &mut watch::Receiver<Standing>, deadline: tokio::time::
 /// Takes out of an answer which region should have been asked.
 fn misdirected(response: &mut Response<Body>) -> Option<String> {
     let region = response.headers_mut().remove(REGION)?;
-    (response.status() == StatusCode::MISDIRECTED_REQUEST).then(|| region.to_str().ok().map(str::to_owned)).flatten()
+    (response.status() == StatusCode::MISDIRECTED_REQUEST)
+        .then(|| region.to_str().ok().map(str::to_owned))
+        .flatten()
 }
 
 fn no_owner() -> Response<Body> {

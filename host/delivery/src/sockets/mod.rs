@@ -191,8 +191,7 @@ impl Sockets {
             let detail = "the node has no more sockets to give";
             return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).into());
         };
-        let authorization =
-            request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let authorization = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let path = request.uri.path();
         let answer = handshake.answer();
         if kind == Kind::Subscribe {

@@ -9,7 +9,7 @@ use crate::output::line;
 
 /// Which node is asked.
 #[derive(Debug, Args)]
-struct Asked {
+pub(super) struct Asked {
     #[command(flatten)]
     node: NodeFile,
     /// The node's admin address; without it the node file's
@@ -18,7 +18,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn url(&self) -> anyhow::Result<String> {
+    /// The node file.
+    pub(super) const fn node(&self) -> &NodeFile {
+        &self.node
+    }
+
+    pub(super) fn url(&self) -> anyhow::Result<String> {
         match &self.admin {
             Some(url) => Ok(url.trim_end_matches('/').to_owned()),
             None => Ok(format!("http://{}", self.node.config()?.listen.admin)),
@@ -51,7 +56,12 @@ impl HandOver {
             anyhow::ensure!(status.is_success(), "region '{}' was not handed over: {why}", self.region);
             Ok(())
         })?;
-        line(format_args!("{} was handed over to {} in {} ms", self.region, self.to, started.elapsed().as_millis()));
+        line(format_args!(
+            "{} was handed over to {} in {} ms",
+            self.region,
+            self.to,
+            started.elapsed().as_millis()
+        ));
         Ok(())
     }
 }

@@ -35,8 +35,8 @@ enum Command {
     Migrate(NodeFile),
     /// Check manifest, node file and databases, and print what is wrong
     Check(NodeFile),
-    /// Compare this node's events with its region's topic, record by record
-    Verify(NodeFile),
+    /// Compare a region's owner with its standbys, byte for byte; or a node's events with its topic, record by record
+    Verify(verify::Verify),
     /// Start several edges on this machine, until Ctrl-C
     Cluster(cluster::Start),
     /// Show the regions, their owners, epochs and lags, as a running node sees them
@@ -79,7 +79,7 @@ impl Cli {
             Command::Build(node) => build::run(&node),
             Command::Migrate(node) => block_on(migrate::run(&node)),
             Command::Check(node) => block_on(check::run(&node)),
-            Command::Verify(node) => block_on(verify::run(&node)),
+            Command::Verify(verify) => verify.run(),
             Command::Cluster(cluster) => cluster.run(),
             Command::Status(status) => status.run(),
             Command::HandOver(wish) => wish.run(),

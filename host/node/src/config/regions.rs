@@ -139,8 +139,7 @@ pub fn read_atlas(path: &Path) -> Result<Atlas, ConfigError> {
     let parse = |message: String| ConfigError::Parse { path: path.to_owned(), message };
     let file: AtlasFile = toml::from_str(&text).map_err(|e| parse(e.to_string()))?;
     let edge = |e: EdgeEntry| Edge { name: e.name, url: e.url, peer: e.peer, place: (e.lat, e.lon) };
-    let region =
-        |r: RegionEntry| Region { name: r.name, number: r.number, areas: r.areas, edges: r.edges };
+    let region = |r: RegionEntry| Region { name: r.name, number: r.number, areas: r.areas, edges: r.edges };
     let atlas = Atlas {
         edges: file.edge.into_iter().map(edge).collect(),
         regions: file.region.into_iter().map(region).collect(),

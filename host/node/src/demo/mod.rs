@@ -124,7 +124,12 @@ impl Stage {
     fn mishap(&self) {
         if let Own::Cluster { cluster, owner } = &self.own {
             cluster.lock().unwrap_or_else(PoisonError::into_inner).kill(owner);
-            say("killed", format!("{owner}, in the middle of the walk; the phone sends again what the next owner lacks"));
+            say(
+                "killed",
+                format!(
+                    "{owner}, in the middle of the walk; the phone sends again what the next owner lacks"
+                ),
+            );
         }
     }
 

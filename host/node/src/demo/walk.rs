@@ -77,7 +77,8 @@ pub(super) async fn take(
     let how = map.how();
     let watching = tokio::spawn(watch(map, state));
     let numbered = (1..).zip(&fixes).map(|(seq, fix)| point(fix, seq)).collect();
-    let mut phone = Phone { walker, ride, points: numbered, socket: walker.socket(&step("track")).await?, bar };
+    let mut phone =
+        Phone { walker, ride, points: numbered, socket: walker.socket(&step("track")).await?, bar };
     phone.send(0, half).await?;
     walker.post(&step("pause"), &nothing).await?;
     // The map shows how things stand; what is over before it is shown would not be.

@@ -18,6 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{oneshot, watch};
 
 use super::lease::{LeaseBoard, LeaseView, Order};
+use super::verify::{Holdings, holdings};
 use super::{Regions, Shared, edge_of};
 
 /// Events told at once.
@@ -118,7 +119,8 @@ impl Answers {
         match path {
             "status" => Ok(Response::new(full_body(serde_json::to_vec(&self.regions.status(&self.shared))?))),
             "promise" => {
-                let epoch = parameter("epoch").and_then(|epoch| epoch.parse().ok()).context("which epoch?")?;
+                let epoch =
+                    parameter("epoch").and_then(|epoch| epoch.parse().ok()).context("which epoch?")?;
                 let (tell, told) = oneshot::channel();
                 self.regions.order(region()?, Order::Promise(epoch, tell)).await;
                 let promised = tokio::time::timeout(ASK_TIMEOUT, told).await??;
@@ -130,11 +132,16 @@ impl Answers {
                 Ok(Response::new(empty_body()))
             }
             "events" => {
-                let after = parameter("after").and_then(|after| after.parse().ok()).context("after which?")?;
+                let after =
+                    parameter("after").and_then(|after| after.parse().ok()).context("after which?")?;
                 let database = self.regions.database(region()?).context("the region is not kept here")?;
                 let records = EventTable::open(&database).await?.read_after(after, EVENTS_MAX).await?;
                 let records = records.into_iter().map(|(_, record)| record.into()).collect();
                 Ok(Response::new(full_body(rmp_serde::to_vec_named(&Records { records })?)))
+            }
+            "holdings" => {
+                let database = self.regions.database(region()?).context("the region is not kept here")?;
+                Ok(Response::new(full_body(serde_json::to_vec(&holdings(&database).await?)?)))
             }
             "snapshot" => {
                 let database = self.regions.database(region()?).context("the region is not kept here")?;
@@ -187,6 +194,12 @@ impl Shared {
     /// How another edge is.
     pub(crate) async fn status_of(&self, edge: &str) -> anyhow::Result<EdgeStatus> {
         Ok(serde_json::from_slice(&self.ask_bytes(edge, "/edge/status").await?)?)
+    }
+
+    /// What another edge holds of a region.
+    pub(crate) async fn holdings_of(&self, edge: &str, region: &str) -> anyhow::Result<Holdings> {
+        let bytes = self.ask_bytes(edge, &format!("/edge/holdings?region={region}")).await?;
+        Ok(serde_json::from_slice(&bytes)?)
     }
 
     /// Tells another edge that a lease waits for it. Without it, it finds out a little later.
@@ -258,7 +271,11 @@ impl Source for OwnersEvents {
             match asked.await {
                 Ok(found) => Ok(found.records.into_iter().map(serde_bytes::ByteBuf::into_vec).collect()),
                 Err(error) => {
-                    tracing::warn!(region = self.region, error = format!("{error:#}"), "the owner was not asked for events");
+                    tracing::warn!(
+                        region = self.region,
+                        error = format!("{error:#}"),
+                        "the owner was not asked for events"
+                    );
                     Ok(Vec::new())
                 }
             }
@@ -278,9 +295,10 @@ pub(crate) async fn watch_owner(
     loop {
         let looked = board.look(&mut store, &region).await;
         match looked {
-            Ok(lease) => place.set(lease.map_or(Standing::Nobody, |lease| {
-                Standing::Elsewhere(edge_of(&lease.holder).to_owned())
-            })),
+            Ok(lease) => place
+                .set(lease.map_or(Standing::Nobody, |lease| {
+                    Standing::Elsewhere(edge_of(&lease.holder).to_owned())
+                })),
             Err(error) => {
                 store = None;
                 tracing::warn!(region, error, "who owns the region cannot be asked for");

@@ -80,7 +80,11 @@ impl Governor {
                 Turn::Stop => return,
                 Turn::Ours(epoch) => {
                     if let Err(error) = self.own(&core, epoch).await {
-                        tracing::error!(region = self.region.name, error = format!("{error:#}"), "the region was not taken over");
+                        tracing::error!(
+                            region = self.region.name,
+                            error = format!("{error:#}"),
+                            "the region was not taken over"
+                        );
                         if self.pause(RETRY_EVERY).await {
                             return;
                         }
@@ -288,7 +292,11 @@ impl Governor {
             match self.try_anew().await {
                 Ok(core) => return Some(core),
                 Err(error) => {
-                    tracing::error!(region = self.region.name, error = format!("{error:#}"), "the region's file was not made anew yet");
+                    tracing::error!(
+                        region = self.region.name,
+                        error = format!("{error:#}"),
+                        "the region's file was not made anew yet"
+                    );
                 }
             }
             if self.pause(RETRY_EVERY).await {
@@ -306,7 +314,8 @@ impl Governor {
             Ok(whole) => Some(whole),
             Err(error) => {
                 let first = self.topic.read(0).await?.next().await?.into_iter().next();
-                let first = first.map(|entry| petwalker_journal::Envelope::decode(&entry.record)).transpose()?;
+                let first =
+                    first.map(|entry| petwalker_journal::Envelope::decode(&entry.record)).transpose()?;
                 anyhow::ensure!(first.is_some_and(|first| first.seq == 1), "{error:#}");
                 None
             }

@@ -5,6 +5,7 @@ mod core;
 mod governor;
 mod lease;
 mod owned;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +84,8 @@ fn edge_of(holder: &str) -> &str {
 
 /// One region as this node knows it.
 struct Slot {
+    /// The other edges that keep it.
+    others: Vec<String>,
     lease: watch::Receiver<LeaseView>,
     orders: mpsc::WeakSender<Order>,
     wishes: mpsc::Sender<HandOver>,
@@ -159,7 +162,8 @@ impl Operations for Operator {
     fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> edge_delivery::admin::Done<'a> {
         Box::pin(async move {
             let slot = self.regions.slots.get(region).ok_or("this edge does not keep that region")?;
-            let heir = self.shared.status_of(to).await.map_err(|e| format!("edge '{to}' does not answer: {e:#}"))?;
+            let heir =
+                self.shared.status_of(to).await.map_err(|e| format!("edge '{to}' does not answer: {e:#}"))?;
             if !heir.regions.iter().any(|known| known.name == region) {
                 return Err(format!("edge '{to}' does not keep region '{region}'"));
             }
@@ -171,12 +175,20 @@ impl Operations for Operator {
         })
     }
 
+    fn verify<'a>(&'a self, region: &'a str) -> edge_delivery::admin::Told<'a> {
+        Box::pin(async move {
+            let verified = verify::verify(&self.shared, &self.regions, region).await?;
+            serde_json::to_value(verified).map_err(|e| e.to_string())
+        })
+    }
+
     fn refresh(&self) {
         #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
         for region in self.regions.status(&self.shared).regions {
             let node = self.shared.config.node.name.clone();
             let gauge = |name: &'static str, value: u64| {
-                metrics::gauge!(name, "node" => node.clone(), "region" => region.name.clone()).set(value as f64);
+                metrics::gauge!(name, "node" => node.clone(), "region" => region.name.clone())
+                    .set(value as f64);
             };
             gauge("region_owned", region.owned.into());
             gauge("region_epoch", region.epoch);
@@ -205,7 +217,8 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
 
     let (stop, stopped) = watch::channel(false);
     let front = Core::front(&shared).await?;
-    let mut start = Starting { shared: shared.clone(), commons, board, tasks: Vec::new(), stopped: stopped.clone() };
+    let mut start =
+        Starting { shared: shared.clone(), commons, board, tasks: Vec::new(), stopped: stopped.clone() };
     let (mut slots, mut places) = (BTreeMap::new(), BTreeMap::new());
     for region in &atlas.regions {
         let place = Place::default();
@@ -336,7 +349,11 @@ struct Starting<'a> {
 }
 
 impl Starting<'_> {
-    fn keep_lease(&mut self, region: &edge_delivery::regions::Region, order: usize) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
+    fn keep_lease(
+        &mut self,
+        region: &edge_delivery::regions::Region,
+        order: usize,
+    ) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
         let view = watch::Sender::default();
         let lease = view.subscribe();
         let (orders, taken) = mpsc::channel(8);
@@ -369,7 +386,9 @@ impl Starting<'_> {
         let (wishes, wished) = mpsc::channel(1);
         let (view, database) = (watch::Sender::default(), watch::Sender::new(Some(core.database.clone())));
         let standby = StandbyStatus::default();
+        let me = &self.shared.config.node.name;
         let slot = Slot {
+            others: region.edges.iter().filter(|edge| *edge != me).cloned().collect(),
             lease: lease.clone(),
             orders: orders.downgrade(),
             wishes,

@@ -10,8 +10,8 @@ use async_graphql::{Context, Result, Subscription};
 
 use super::query::caller;
 use super::refused;
-use crate::guest::ops;
 use crate::guest::live::{self, LiveMessage};
+use crate::guest::ops;
 use crate::guest::problem::Problem;
 
 /// What can be followed.
