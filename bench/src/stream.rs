@@ -90,7 +90,8 @@ async fn backlog(broker: &str) -> anyhow::Result<f64> {
         compression: Compression::Lz4,
     };
     let topic = FluvioTopic::new(settings, format!("bench-{}", unique()?));
-    let relay = Relay::new(EventTable::open(&database).await?, Publish::new(topic));
+    let own = EventTable::open(&database).await?;
+    let relay = Relay::new(EventTable::open(&database).await?, Publish::new(topic, own));
     let status = relay.status();
     let (stop, stopped) = watch::channel(false);
     let begun = Instant::now();

@@ -229,7 +229,8 @@ impl Events {
         events.start("consumers", relay, stopped);
         if let Some(settings) = config.stream.settings() {
             let topic = FluvioTopic::new(settings, config.stream.topic(&config.node.region));
-            let relay = Relay::new(EventTable::open(database).await?, Publish::new(topic));
+            let own = EventTable::open(database).await?;
+            let relay = Relay::new(EventTable::open(database).await?, Publish::new(topic, own));
             events.progress = Some(StreamProgress::new(EventTable::open(database).await?, relay.status()));
             events.start("stream", relay, stopped);
         }

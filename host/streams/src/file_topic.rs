@@ -101,9 +101,8 @@ impl Reader for FileReader {
                     return Ok(found);
                 }
                 // A commit of this process is heard of; one of another is looked for.
-                match tokio::time::timeout(LOOK_EVERY, self.commits.changed()).await {
-                    Ok(Err(_)) => return Err(StreamError::Closed),
-                    Ok(Ok(())) | Err(_) => {}
+                if let Ok(Err(_)) = tokio::time::timeout(LOOK_EVERY, self.commits.changed()).await {
+                    return Err(StreamError::Closed);
                 }
             }
         })

@@ -2,37 +2,53 @@
 
 use petwalker_journal::Envelope;
 
+use crate::event_table::EventTable;
 use crate::relay::{Deliver, DeliverError};
 use crate::topic::{StreamError, Topic};
 
-/// Records appended at once. The broker's answer takes tens of milliseconds, whatever it answers for.
+/// Records appended at once. The broker's answer takes as long for one as for thousands.
 const BATCH_MAX: u32 = 8_192;
-/// How far back the last record published is looked for: an owner that lost the region may have appended after it.
+/// How far back the last record published is looked for at first: an owner that lost the region may have appended after it.
 const TAIL: u32 = 256;
+/// How far at most, each time farther. Who finds nothing of its own publishes all of it: readers drop what comes twice.
+const TAIL_MAX: u32 = TAIL << 12;
 
 /// The consumer that publishes. How far it is, the topic itself says, so there is no offset that could be wrong.
-pub struct Publish<T>(T);
+pub struct Publish<T> {
+    topic: T,
+    table: EventTable,
+}
 
 impl<T: Topic> Publish<T> {
-    /// Publishes into `topic`.
-    pub const fn new(topic: T) -> Self {
-        Self(topic)
+    /// Publishes what `table` holds into `topic`.
+    pub const fn new(topic: T, table: EventTable) -> Self {
+        Self { topic, table }
     }
 
-    /// The newest record of the newest epoch among the last.
+    /// The last record of the topic that is this table's own. One of the same number that another owner appended, while this
+    /// node was taking the region over from it, is not.
     async fn published(&self) -> Result<u64, StreamError> {
-        let mut newest = (0, 0);
-        for entry in self.0.tail(TAIL).await? {
-            let envelope = Envelope::decode(&entry.record)?;
-            newest = newest.max((envelope.epoch, envelope.seq));
+        let mut count = TAIL;
+        loop {
+            let tail = self.topic.tail(count).await?;
+            for entry in tail.iter().rev() {
+                let seq = Envelope::decode(&entry.record)?.seq;
+                let own = self.table.read_after(seq.saturating_sub(1), 1).await?.pop();
+                if own.is_some_and(|(own_seq, own)| own_seq == seq && own == entry.record) {
+                    return Ok(seq);
+                }
+            }
+            if tail.len() < count as usize || count >= TAIL_MAX {
+                return Ok(0);
+            }
+            count *= 8;
         }
-        Ok(newest.1)
     }
 
     async fn publish(&self, records: Vec<Vec<u8>>) -> Result<u64, StreamError> {
         let Some(last) = records.last() else { return self.published().await };
         let seq = Envelope::decode(last)?.seq;
-        self.0.append(records).await?;
+        self.topic.append(records).await?;
         Ok(seq)
     }
 }

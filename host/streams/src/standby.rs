@@ -12,6 +12,7 @@ use edge_data::LocalDatabase;
 use petwalker_journal::{Envelope, Position, RecordDigest};
 use tokio::sync::watch;
 
+use crate::chain::Chain;
 use crate::event_table::EventTable;
 use crate::follow::{Follower, Verdict};
 use crate::relay::DeliverError;
@@ -177,6 +178,24 @@ impl<A: TakeOver> Standby<A> {
         }
     }
 
+    /// Takes over the log that `chain` found in the topic, into a file that has nothing of it yet.
+    ///
+    /// # Errors
+    /// When it cannot be read or taken over.
+    pub async fn take_over_whole(&self, chain: &Chain) -> Result<(), StandbyError> {
+        let mut places = chain.places().peekable();
+        let mut reader = self.topic.read(0).await?;
+        let mut follower = Follower::at(Position::START);
+        while places.peek().is_some() {
+            let mut wanted = reader.next().await?;
+            wanted.retain(|entry| places.next_if_eq(&entry.place).is_some());
+            for part in wanted.chunks(BATCH_MAX) {
+                self.take(&mut follower, part).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads on to a place, or for ever.
     async fn read_on(&self, end: Option<u64>) -> Result<(), StandbyError> {
         let table = EventTable::open(&self.database).await?;
@@ -224,7 +243,14 @@ impl<A: TakeOver> Standby<A> {
                 Verdict::Fork { seq } => return Err(StandbyError::Fork { seq }),
                 Verdict::Gap { expected, found } => {
                     self.hand_over(follower.position(), std::mem::take(&mut next)).await?;
-                    self.repair(follower, expected, found).await?;
+                    let epoch = Envelope::decode(&entry.record).map_err(StreamError::from)?.epoch;
+                    match self.repair(follower, expected, found).await {
+                        // A newer owner went on from what is not here and is nobody's to give: it never saw this file's end.
+                        Err(StandbyError::Missing { .. }) if epoch > follower.position().epoch => {
+                            return Err(StandbyError::Fork { seq: found });
+                        }
+                        repaired => repaired?,
+                    }
                     if follower.judge(&entry.record).map_err(StreamError::from)? == Verdict::Next {
                         next.push(entry.record.clone());
                     }

@@ -103,7 +103,8 @@ impl Place {
     async fn publish(&self) -> bool {
         let table = EventTable::open(&self.database).await.expect("opens");
         let last = table.last_seq().await.expect("read");
-        let relay = Relay::new(table, Publish::new(self.topic.clone()));
+        let own = EventTable::open(&self.database).await.expect("opens");
+        let relay = Relay::new(table, Publish::new(self.topic.clone(), own));
         let status = relay.status();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(relay.run(stopped));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use edge_delivery::regions::{Place, Region, Standing};
-use edge_streams::{EventTable, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic};
+use edge_streams::{Chain, EventTable, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, file, now_ms};
@@ -286,10 +286,14 @@ impl Governor {
         self.place.set(Standing::Nobody);
         self.database.send_replace(None);
         core.database.gate().close();
+        let known = match EventTable::open(&core.database).await {
+            Ok(table) => table.position().await.map_or(0, |position| position.epoch),
+            Err(_) => 0,
+        };
         drop(core);
         loop {
             self.show_standing();
-            match self.try_anew().await {
+            match self.try_anew(known).await {
                 Ok(core) => return Some(core),
                 Err(error) => {
                     tracing::error!(
@@ -305,19 +309,20 @@ impl Governor {
         }
     }
 
-    async fn try_anew(&self) -> anyhow::Result<Core> {
+    /// `known` is the epoch of the last event in the file that is set aside: a topic that does not go beyond it has lost
+    /// records, and its log would be a step back.
+    async fn try_anew(&self, known: u64) -> anyhow::Result<Core> {
         let data = &self.shared.config.node.data;
         let path = file(data, &self.region.name);
         let lease = self.lease.borrow().clone();
         let whole = super::control::snapshot(&self.shared, &self.region.name, &lease).await;
-        let whole = match whole {
-            Ok(whole) => Some(whole),
+        let (whole, chain) = match whole {
+            Ok(whole) => (Some(whole), None),
             Err(error) => {
-                let first = self.topic.read(0).await?.next().await?.into_iter().next();
-                let first =
-                    first.map(|entry| petwalker_journal::Envelope::decode(&entry.record)).transpose()?;
-                anyhow::ensure!(first.is_some_and(|first| first.seq == 1), "{error:#}");
-                None
+                let chain = Chain::read(&*self.topic).await?;
+                let further = chain.position().epoch > known;
+                anyhow::ensure!(further, "{error:#}, and the topic does not go beyond what is here");
+                (None, Some(chain))
             }
         };
         let aside = data.join("aside").join(format!("{}-{}", self.region.name, now_ms()));
@@ -333,6 +338,10 @@ impl Governor {
         if let Some(whole) = whole {
             std::fs::rename(&whole, &path)?;
         }
-        Core::open(&self.shared, &self.region).await
+        let core = Core::open(&self.shared, &self.region).await?;
+        if let Some(chain) = chain {
+            self.new_standby(&core).take_over_whole(&chain).await?;
+        }
+        Ok(core)
     }
 }

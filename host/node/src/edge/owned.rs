@@ -38,7 +38,8 @@ impl Owned {
         let mut tasks = Vec::new();
         let route = EventRoute { internal: core.internal.clone(), hub: hub.clone() };
         let consumers = Relay::new(EventTable::open(&core.database).await?, route);
-        let publisher = Relay::new(EventTable::open(&core.database).await?, Publish::new(topic));
+        let own = EventTable::open(&core.database).await?;
+        let publisher = Relay::new(EventTable::open(&core.database).await?, Publish::new(topic, own));
         let (consumed, published) = (consumers.status(), publisher.status());
         start(&mut tasks, consumers, &stopped);
         start(&mut tasks, publisher, &stopped);
