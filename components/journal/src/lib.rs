@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 pub const RECORD_BYTES_MAX: usize = 256 << 10;
 
 /// SHA-256 of a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RecordDigest(#[serde(with = "serde_bytes")] [u8; 32]);
 

@@ -1,41 +1,55 @@
-//! Which of a topic's records make the region's log, where an owner's last ones came too late.
+//! Which of a topic's records make the region's log.
 //!
 //! An owner that has lost its lease may have an append under way that the broker takes after its follower has read the topic's
-//! end. Such a record stands before the follower's first, with the same number. Whoever reads the topic as it grows has taken
-//! it for the next; whoever reads it from the beginning can see that a newer epoch went on from before it.
+//! end; and an owner that comes back may publish, under a new epoch, what it had written in an old one. So the order in a topic
+//! does not tell the log. The records do: each carries the digest of the one before it. The log ends with the last record
+//! of the newest epoch from which that leads back to the beginning.
+
+use std::collections::HashMap;
 
 use petwalker_journal::{Envelope, JournalError, Position, RecordDigest, digest};
 
 use crate::topic::{StreamError, Topic};
 
-/// The records that make the log, found by reading a topic once.
+/// The records of a topic, and how they hang together.
 #[derive(Clone, Debug)]
 pub struct Chain {
     base: Position,
-    links: Vec<Link>,
+    links: HashMap<RecordDigest, Link>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Link {
+    /// Where it stands first.
     place: u64,
+    seq: u64,
     epoch: u64,
-    digest: RecordDigest,
+    previous: RecordDigest,
+}
+
+/// A region's log as a topic holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The places of its records, in the order of the log.
+    pub places: Vec<u64>,
+    /// Its end.
+    pub end: Position,
 }
 
 impl Chain {
-    /// Goes on from `base`.
+    /// For a log that goes on from `base`.
     #[must_use]
-    pub const fn after(base: Position) -> Self {
-        Self { base, links: Vec::new() }
+    pub fn after(base: Position) -> Self {
+        Self { base, links: HashMap::new() }
     }
 
     /// The log that a topic holds from its beginning.
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub async fn read(topic: &dyn Topic) -> Result<Self, StreamError> {
+    pub async fn read(topic: &dyn Topic) -> Result<Log, StreamError> {
         let mut chain = Self::after(Position::START);
-        let Some(end) = topic.tail(1).await?.last().map(|last| last.place) else { return Ok(chain) };
+        let Some(end) = topic.tail(1).await?.last().map(|last| last.place) else { return Ok(chain.log()) };
         let mut reader = topic.read(0).await?;
         let mut place = None;
         while place.is_none_or(|place| place < end) {
@@ -44,48 +58,44 @@ impl Chain {
                 place = Some(entry.place);
             }
         }
-        Ok(chain)
+        Ok(chain.log())
     }
 
-    /// Where the log ends.
-    #[must_use]
-    pub fn position(&self) -> Position {
-        self.links.last().map_or(self.base, |last| Position {
-            seq: self.base.seq + self.links.len() as u64,
-            digest: last.digest,
-            epoch: last.epoch,
-        })
-    }
-
-    /// Takes the next record of the topic.
+    /// Takes a record of the topic.
     ///
     /// # Errors
     /// When the bytes are no record.
     pub fn add(&mut self, place: u64, record: &[u8]) -> Result<(), JournalError> {
-        let envelope = Envelope::decode(record)?;
-        let end = self.position();
-        // Stale, of before the beginning, or after a gap.
-        if envelope.epoch < end.epoch || envelope.seq <= self.base.seq || envelope.seq > end.seq + 1 {
-            return Ok(());
-        }
-        let before = usize::try_from(envelope.seq - self.base.seq - 1).unwrap_or(usize::MAX);
-        let previous = match before.checked_sub(1) {
-            Some(index) => self.links[index].digest,
-            None => self.base.digest,
-        };
-        let known = self.links.get(before);
-        // What is known is replaced by a newer epoch only: a relay repeats what it was not told of.
-        let replaces = known.is_none_or(|known| known.epoch < envelope.epoch);
-        if envelope.previous == previous && replaces {
-            self.links.truncate(before);
-            self.links.push(Link { place, epoch: envelope.epoch, digest: digest(record) });
+        let Envelope { seq, epoch, previous, .. } = Envelope::decode(record)?;
+        if seq > self.base.seq {
+            self.links.entry(digest(record)).or_insert(Link { place, seq, epoch, previous });
         }
         Ok(())
     }
 
-    /// The places of the records that make the log, rising.
-    pub fn places(&self) -> impl Iterator<Item = u64> + '_ {
-        self.links.iter().map(|link| link.place)
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        let mut ends: Vec<(&RecordDigest, &Link)> = self.links.iter().collect();
+        ends.sort_by_key(|(_, link)| std::cmp::Reverse((link.epoch, link.seq)));
+        for (end, link) in ends {
+            if let Some(places) = self.back_from(link) {
+                return Log { places, end: Position { seq: link.seq, digest: *end, epoch: link.epoch } };
+            }
+        }
+        Log { places: Vec::new(), end: self.base }
+    }
+
+    /// The places from the base to a record; none where one between them is missing.
+    fn back_from(&self, end: &Link) -> Option<Vec<u64>> {
+        let mut places = vec![end.place];
+        let mut link = end;
+        while link.seq > self.base.seq + 1 {
+            link = self.links.get(&link.previous).filter(|before| before.seq + 1 == link.seq)?;
+            places.push(link.place);
+        }
+        places.reverse();
+        (link.previous == self.base.digest).then_some(places)
     }
 }
 
@@ -94,6 +104,15 @@ mod tests {
     use super::Chain;
     use crate::fixture::record;
     use petwalker_journal::{Position, RecordDigest, digest};
+
+    fn log(base: Position, topic: &[&Vec<u8>]) -> (Vec<u64>, u64) {
+        let mut chain = Chain::after(base);
+        for (place, record) in (0..).zip(topic) {
+            chain.add(place, record).expect("a record");
+        }
+        let log = chain.log();
+        (log.places, log.end.seq)
+    }
 
     #[test]
     fn a_newer_epoch_goes_on_from_before_what_came_too_late() {
@@ -104,17 +123,22 @@ mod tests {
         let next = record(4, digest(&opened), 2, 0);
         let later = record(4, digest(&late), 1, 9);
         let topic = [&first, &second, &second, &late, &opened, &later, &late, &next, &opened];
-        let mut chain = Chain::after(Position::START);
-        for (place, record) in (0..).zip(topic) {
-            chain.add(place, record).expect("a record");
-        }
-        assert_eq!(chain.places().collect::<Vec<_>>(), [0, 1, 4, 7]);
-        assert_eq!(chain.position(), Position { seq: 4, digest: digest(&next), epoch: 2 });
+        assert_eq!(log(Position::START, &topic), (vec![0, 1, 4, 7], 4));
+        let base = Position { seq: 2, digest: digest(&second), epoch: 1 };
+        assert_eq!(log(base, &topic), (vec![4, 7], 4));
+    }
 
-        let mut from = Chain::after(Position { seq: 2, digest: digest(&second), epoch: 1 });
-        for (place, record) in (0..).zip(topic) {
-            from.add(place, record).expect("a record");
-        }
-        assert_eq!(from.places().collect::<Vec<_>>(), [4, 7]);
+    /// The simulation's seed 93440: an owner of old comes back with records that were never published, while one between
+    /// them had begun an epoch of which nothing was acknowledged.
+    #[test]
+    fn an_owner_that_comes_back_publishes_what_it_had() {
+        let first = record(1, RecordDigest::GENESIS, 1, 0);
+        let between = record(2, digest(&first), 3, 0);
+        let kept = record(2, digest(&first), 1, 7);
+        let opened = record(3, digest(&kept), 4, 0);
+        assert_eq!(log(Position::START, &[&first, &between, &kept, &opened]), (vec![0, 2, 3], 3));
+        // What is lost between does not hide what is whole.
+        assert_eq!(log(Position::START, &[&first, &between, &opened]), (vec![0, 1], 2));
+        assert_eq!(log(Position::START, &[&between]), (vec![], 0));
     }
 }

@@ -17,7 +17,7 @@ mod relay;
 mod standby;
 mod topic;
 
-pub use chain::Chain;
+pub use chain::{Chain, Log};
 pub use compare::{Comparison, Difference, compare};
 pub use event_table::{EmbeddedTopic, EventTable};
 pub use file_topic::FileTopic;
@@ -25,5 +25,5 @@ pub use fluvio::{Compression, FluvioSettings, FluvioTls, FluvioTopic};
 pub use follow::{Follower, Verdict};
 pub use publish::Publish;
 pub use relay::{Deliver, DeliverError, Relay, RelayStatus};
-pub use standby::{OPENED, Source, Standby, StandbyError, StandbyStatus, TakeOver};
+pub use standby::{OPENED, Opened, Source, Standby, StandbyError, StandbyStatus, TakeOver};
 pub use topic::{Entry, Pending, Reader, StreamError, Topic};

@@ -27,7 +27,10 @@ impl<T: Topic> Publish<T> {
 
     /// The last record of the topic that is this table's own. One of the same number that another owner appended, while this
     /// node was taking the region over from it, is not.
-    async fn published(&self) -> Result<u64, StreamError> {
+    ///
+    /// # Errors
+    /// When topic or table cannot be read.
+    pub async fn published(&self) -> Result<u64, StreamError> {
         let mut count = TAIL;
         loop {
             let tail = self.topic.tail(count).await?;

@@ -3,6 +3,7 @@
 //! Where it stands, its own file says: the last event there. It reads the topic from a place that is surely before that, and
 //! passes over what it has.
 
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use edge_data::LocalDatabase;
 use petwalker_journal::{Envelope, Position, RecordDigest};
 use tokio::sync::watch;
 
-use crate::chain::Chain;
+use crate::chain::Log;
 use crate::event_table::EventTable;
 use crate::follow::{Follower, Verdict};
 use crate::relay::DeliverError;
@@ -178,19 +179,30 @@ impl<A: TakeOver> Standby<A> {
         }
     }
 
-    /// Takes over the log that `chain` found in the topic, into a file that has nothing of it yet.
+    /// Takes over the log that was found in the topic, into a file that has nothing of it yet.
     ///
     /// # Errors
     /// When it cannot be read or taken over.
-    pub async fn take_over_whole(&self, chain: &Chain) -> Result<(), StandbyError> {
-        let mut places = chain.places().peekable();
+    pub async fn take_over_whole(&self, log: &Log) -> Result<(), StandbyError> {
+        let order: HashMap<u64, usize> =
+            log.places.iter().enumerate().map(|(index, place)| (*place, index)).collect();
         let mut reader = self.topic.read(0).await?;
         let mut follower = Follower::at(Position::START);
-        while places.peek().is_some() {
-            let mut wanted = reader.next().await?;
-            wanted.retain(|entry| places.next_if_eq(&entry.place).is_some());
-            for part in wanted.chunks(BATCH_MAX) {
-                self.take(&mut follower, part).await?;
+        // Records mostly stand in the order of the log; those that do not wait for their turn.
+        let (mut waiting, mut taken) = (BTreeMap::new(), 0);
+        while taken < log.places.len() {
+            let entries = reader.next().await?;
+            waiting.extend(entries.into_iter().filter_map(|entry| Some((*order.get(&entry.place)?, entry))));
+            let mut ready = Vec::new();
+            while let Some(entry) = waiting.remove(&taken) {
+                ready.push(entry.record);
+                taken += 1;
+            }
+            for part in ready.chunks(BATCH_MAX) {
+                for record in part {
+                    follower.judge(record).map_err(StreamError::from)?;
+                }
+                self.hand_over(follower.position(), part.to_vec()).await?;
             }
         }
         Ok(())
@@ -316,9 +328,29 @@ fn now_ms() -> i64 {
 /// into the topic, so it reads from before that.
 async fn start(table: &EventTable, first: &Entry, position: Position) -> Result<u64, StreamError> {
     let first_seq = Envelope::decode(&first.record)?.seq;
-    let opened = table.last_of_type(OPENED).await?.unwrap_or(position.seq + 1);
-    let from = opened.min(position.seq + 1);
+    let published = match table.last_of_type(OPENED).await? {
+        Some(opened) => published_before(table, opened).await?,
+        None => position.seq,
+    };
+    let from = published.min(position.seq) + 1;
     Ok(first.place + from.saturating_sub(first_seq))
+}
+
+/// What an epoch begins with.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Opened {
+    /// The edge that owns the region from here on.
+    pub edge: String,
+    /// The last event before it that the topic was seen to hold. Later ones of this edge may never have come there.
+    #[serde(default)]
+    pub published: u64,
+}
+
+/// The last event that the topic was seen to hold when an epoch began.
+async fn published_before(table: &EventTable, opened: u64) -> Result<u64, StreamError> {
+    let Some((_, record)) = table.read_after(opened.saturating_sub(1), 1).await?.pop() else { return Ok(0) };
+    let facts: Opened = Envelope::decode(&record)?.facts()?;
+    Ok(facts.published)
 }
 
 impl EventTable {

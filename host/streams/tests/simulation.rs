@@ -118,7 +118,8 @@ fn position(log: &[Vec<u8>]) -> Position {
     })
 }
 
-fn write(log: &mut Vec<Vec<u8>>, epoch: u64, event_type: &str, name: u64) {
+/// Appends an event; `published` is what an epoch begins with: up to where the topic holds the log.
+fn write(log: &mut Vec<Vec<u8>>, epoch: u64, event_type: &str, name: u64, published: usize) {
     let at = position(log);
     let envelope = Envelope {
         event_id: name.to_string(),
@@ -129,7 +130,7 @@ fn write(log: &mut Vec<Vec<u8>>, epoch: u64, event_type: &str, name: u64) {
         epoch,
         seq: at.seq + 1,
         previous: if at.seq == 0 { RecordDigest::GENESIS } else { at.digest },
-        at_ms: 0,
+        at_ms: i64::try_from(published).expect("small"),
         schema: 1,
         payload: vec![],
         command: None,
@@ -137,10 +138,20 @@ fn write(log: &mut Vec<Vec<u8>>, epoch: u64, event_type: &str, name: u64) {
     log.push(envelope.encode().expect("encodes"));
 }
 
-/// From where an edge reads the topic: before what it wrote while it owned the region.
+/// From where an edge reads the topic: before what may never have come into it.
 fn start(log: &[Vec<u8>], topic: &[Vec<u8>]) -> usize {
-    let opened = log.iter().rposition(|record| decode(record).event_type == OPENED).unwrap_or(log.len());
-    opened.min(log.len()).min(topic.len())
+    let opened = log.iter().map(|record| decode(record)).rfind(|record| record.event_type == OPENED);
+    let published = opened.map_or(log.len(), |opened| usize::try_from(opened.at_ms).expect("small"));
+    published.min(topic.len())
+}
+
+/// Up to where a topic holds a log, at least.
+fn published(log: &[Vec<u8>], topic: &[Vec<u8>]) -> usize {
+    let own = |record: &Vec<u8>| {
+        let seq = usize::try_from(decode(record).seq).expect("small");
+        (log.get(seq - 1) == Some(record)).then_some(seq)
+    };
+    topic.iter().rev().find_map(own).unwrap_or(0)
 }
 
 impl World {
@@ -392,7 +403,12 @@ impl World {
         for (place, record) in (0..).zip(&self.topic) {
             chain.add(place, record).expect("a record");
         }
-        chain.places().map(|place| self.topic[usize::try_from(place).expect("small")].clone()).collect()
+        chain
+            .log()
+            .places
+            .iter()
+            .map(|place| self.topic[usize::try_from(*place).expect("small")].clone())
+            .collect()
     }
 
     /// The topic is read to its end; then an epoch begins.
@@ -406,8 +422,10 @@ impl World {
         }
         self.next_name += 1;
         let opened = self.next_name;
+        let topic = &self.topic;
         let edge = &mut self.edges[edge];
-        write(&mut edge.log, epoch, OPENED, opened);
+        let published = published(&edge.log, topic);
+        write(&mut edge.log, epoch, OPENED, opened, published);
         edge.owned = Some(Owned { epoch, published: None, appending: None, waiting: Vec::new() });
     }
 
@@ -419,7 +437,7 @@ impl World {
         let state = &mut self.edges[edge];
         let Some(owned) = &mut state.owned else { return };
         if writes {
-            write(&mut state.log, owned.epoch, "thing.happened", name);
+            write(&mut state.log, owned.epoch, "thing.happened", name, 0);
             owned.waiting.push((seq_of(&state.log), name));
         }
         if owned.appending.is_some_and(|until| now < until) {
@@ -429,11 +447,8 @@ impl World {
             // Nobody answered: how far the topic is, it says itself.
             owned.published = None;
         }
-        let own = |record: &Vec<u8>| {
-            let seq = usize::try_from(decode(record).seq).expect("small");
-            (state.log.get(seq - 1) == Some(record)).then_some(seq)
-        };
-        let published = owned.published.unwrap_or_else(|| self.topic.iter().rev().find_map(own).unwrap_or(0));
+        let topic = &self.topic;
+        let published = owned.published.unwrap_or_else(|| published(&state.log, topic));
         owned.published = Some(published);
         let records: Vec<_> = state.log[published..].iter().take(20).cloned().collect();
         if records.is_empty() {

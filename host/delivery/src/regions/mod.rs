@@ -147,7 +147,7 @@ enum Sendable {
 
 impl Sendable {
     /// Reads a small body that is known to be small.
-    async fn new(request: Request<Body>, bytes_max: usize) -> Result<Self, Response<Body>> {
+    async fn new(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
         let small = request.body().size_hint().upper().is_some_and(|upper| upper <= bytes_max as u64);
         if !small {
             return Ok(Self::Once(request));
@@ -155,7 +155,7 @@ impl Sendable {
         let (parts, body) = request.into_parts();
         match body.collect().await {
             Ok(body) => Ok(Self::Again(parts, body.to_bytes())),
-            Err(_) => Err(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off")),
+            Err(_) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off"))),
         }
     }
 
@@ -207,14 +207,14 @@ impl Router {
         }
         let named = match self.named(&request) {
             Ok(named) => named,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         if let Some(region) = named {
             return self.to_region(&region, request, origin).await;
         }
         let sendable = match Sendable::new(request, self.options.replay_bytes_max).await {
             Ok(sendable) => sendable,
-            Err(refusal) => return refusal,
+            Err(refusal) => return *refusal,
         };
         let (request, again) = sendable.take();
         let mut response = self.front.answer(request, origin.client).await;
@@ -225,7 +225,7 @@ impl Router {
     }
 
     /// The region that a request names.
-    fn named(&self, request: &Request<Body>) -> Result<Option<String>, Response<Body>> {
+    fn named(&self, request: &Request<Body>) -> Result<Option<String>, Box<Response<Body>>> {
         let path = request.uri().path();
         let by_id =
             self.options.id_paths.iter().filter_map(|pattern| pattern.matches(path)).find_map(|matched| {
@@ -241,7 +241,7 @@ impl Router {
             return if known {
                 Ok(Some(name))
             } else {
-                Err(problem(StatusCode::BAD_REQUEST, "no-region", detail))
+                Err(Box::new(problem(StatusCode::BAD_REQUEST, "no-region", detail)))
             };
         }
         let home = self.options.home_paths.iter().any(|pattern| pattern.matches(path).is_some());
@@ -269,7 +269,7 @@ impl Router {
     ) -> Response<Body> {
         match Sendable::new(request, self.options.replay_bytes_max).await {
             Ok(sendable) => self.send(region, sendable, origin).await,
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         }
     }
 

@@ -10,7 +10,7 @@ use edge_delivery::Internal;
 use edge_delivery::regions::Region;
 use edge_runtime::storage::{SqlDatabase as _, SqlValue};
 use edge_runtime::{App, AppBuilder};
-use edge_streams::{DeliverError, EventTable, OPENED, TakeOver};
+use edge_streams::{DeliverError, EventTable, OPENED, Opened, TakeOver};
 use petwalker_journal::{Envelope, digest};
 use serde::{Deserialize, Serialize};
 
@@ -76,13 +76,16 @@ impl Core {
     }
 
     /// Begins an epoch: from here on events carry it, and the first of them says so, so that readers know it before anything
-    /// else happens. The gate must be open.
-    pub(crate) async fn begin_epoch(&self, region: &str, epoch: u64, edge: &str) -> anyhow::Result<()> {
+    /// else happens. `published` is the last event that the topic was seen to hold. The gate must be open.
+    pub(crate) async fn begin_epoch(
+        &self,
+        region: &str,
+        epoch: u64,
+        edge: &str,
+        published: u64,
+    ) -> anyhow::Result<()> {
         let position = EventTable::open(&self.database).await?.position().await?;
-        #[derive(Serialize)]
-        struct Opened<'a> {
-            edge: &'a str,
-        }
+        let facts = Opened { edge: edge.to_owned(), published };
         let envelope = Envelope {
             event_id: event_id()?,
             event_type: OPENED.to_owned(),
@@ -94,7 +97,7 @@ impl Core {
             previous: position.digest,
             at_ms: i64::try_from(now_ms()).unwrap_or(i64::MAX),
             schema: 1,
-            payload: rmp_serde::to_vec_named(&Opened { edge })?,
+            payload: rmp_serde::to_vec_named(&facts)?,
             command: None,
         };
         let record = envelope.encode()?;

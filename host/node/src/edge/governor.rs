@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use edge_delivery::regions::{Place, Region, Standing};
-use edge_streams::{Chain, EventTable, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic};
+use edge_streams::{
+    Chain, EventTable, Publish, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::{Core, file, now_ms};
@@ -189,7 +191,9 @@ impl Governor {
         let gate = core.database.gate().clone();
         let until = self.lease.borrow().until.context("the lease ended meanwhile")?;
         gate.open_until(until);
-        core.begin_epoch(&self.region.name, epoch, &self.shared.config.node.name).await?;
+        let own = EventTable::open(&core.database).await?;
+        let published = Publish::new(self.topic.clone(), own).published().await?;
+        core.begin_epoch(&self.region.name, epoch, &self.shared.config.node.name, published).await?;
         let owned = Owned::start(&self.shared, core, self.topic.clone()).await?;
         self.place.set(Standing::Here(owned.answering.clone()));
         metrics::counter!("region_taken_over_total", "region" => self.region.name.clone()).increment(1);
@@ -316,13 +320,13 @@ impl Governor {
         let path = file(data, &self.region.name);
         let lease = self.lease.borrow().clone();
         let whole = super::control::snapshot(&self.shared, &self.region.name, &lease).await;
-        let (whole, chain) = match whole {
+        let (whole, log) = match whole {
             Ok(whole) => (Some(whole), None),
             Err(error) => {
-                let chain = Chain::read(&*self.topic).await?;
-                let further = chain.position().epoch > known;
+                let log = Chain::read(&*self.topic).await?;
+                let further = log.end.epoch > known;
                 anyhow::ensure!(further, "{error:#}, and the topic does not go beyond what is here");
-                (None, Some(chain))
+                (None, Some(log))
             }
         };
         let aside = data.join("aside").join(format!("{}-{}", self.region.name, now_ms()));
@@ -339,8 +343,8 @@ impl Governor {
             std::fs::rename(&whole, &path)?;
         }
         let core = Core::open(&self.shared, &self.region).await?;
-        if let Some(chain) = chain {
-            self.new_standby(&core).take_over_whole(&chain).await?;
+        if let Some(log) = log {
+            self.new_standby(&core).take_over_whole(&log).await?;
         }
         Ok(core)
     }
