@@ -57,8 +57,9 @@ impl Node {
     /// As [`Node::start`].
     pub async fn start_with(config: &Config, commons: &Commons) -> Result<Self, StartError> {
         match config.regions.file {
-            Some(_) => crate::edge::start(config, commons).await,
-            None => Self::start_alone(config).await,
+            // Starting is large and rare: on the heap, so that whoever starts a node stays small.
+            Some(_) => Box::pin(crate::edge::start(config, commons)).await,
+            None => Box::pin(Self::start_alone(config)).await,
         }
     }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// Praça da República, in the region that the tests look at.
 const PLACE: (f64, f64) = (-23.5431, -46.6425);
 const REGION: &str = "sao-paulo-centro";
-const TTL: Duration = Duration::from_secs(2);
+const TTL: Duration = Duration::from_secs(4);
 /// How long a command is repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,12 +35,16 @@ async fn edge_in_a_process_of_its_own() {
     node.stop().await;
 }
 
+/// One after the other: each test has four processes that must get to run before their leases end.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Three edges and the server of their global database; none where this machine has no such server, which is said.
-async fn three(test: &str) -> Option<(Edges, Sqld)> {
+async fn three(test: &str) -> Option<(Edges, Sqld, tokio::sync::MutexGuard<'static, ()>)> {
+    let turn = TURN.lock().await;
     let server = Sqld::start(test).await?;
     let program = "edges::edge_in_a_process_of_its_own";
     let edges = Edges::start(3, &server.url(), TTL, program).await;
-    Some((edges, server))
+    Some((edges, server, turn))
 }
 
 /// What became of a command.
@@ -53,8 +57,42 @@ struct Done {
     repeats: u32,
 }
 
-/// Asks for rides one after the other, each as one command that is repeated until it is answered, until told to stop.
-async fn ask_for_rides(tutor: Client, pet: String, stop: Arc<AtomicBool>) -> Vec<Done> {
+/// Somebody who asks for rides one after the other, each as one command that is repeated until it is answered.
+struct Asking {
+    stop: Arc<AtomicBool>,
+    done: tokio::sync::watch::Receiver<usize>,
+    task: tokio::task::JoinHandle<Vec<Done>>,
+}
+
+impl Asking {
+    fn start(tutor: Client, pet: String) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (count, done) = tokio::sync::watch::channel(0);
+        let task = tokio::spawn(ask_for_rides(tutor, pet, stop.clone(), count));
+        Self { stop, done, task }
+    }
+
+    /// Waits until so many more were answered.
+    async fn more(&self, count: usize) {
+        let mut done = self.done.clone();
+        let wanted = *done.borrow() + count;
+        let waited = tokio::time::timeout(PATIENCE, done.wait_for(|done| *done >= wanted)).await;
+        waited.expect("rides are answered").expect("somebody asks");
+    }
+
+    /// Stops asking; what was done.
+    async fn stop(self) -> Vec<Done> {
+        self.stop.store(true, Ordering::Release);
+        self.task.await.expect("no panic")
+    }
+}
+
+async fn ask_for_rides(
+    tutor: Client,
+    pet: String,
+    stop: Arc<AtomicBool>,
+    count: tokio::sync::watch::Sender<usize>,
+) -> Vec<Done> {
     let mut done = Vec::new();
     while !stop.load(Ordering::Acquire) {
         let number = done.len();
@@ -65,6 +103,7 @@ async fn ask_for_rides(tutor: Client, pet: String, stop: Arc<AtomicBool>) -> Vec
         let body = json!({ "quote_id": quote["id"], "pet_ids": [&pet] });
         let (ride, waited, repeats) = insist(&tutor, "/v1/rides", &body, &format!("r-{number}")).await;
         done.push(Done { id: ride["id"].as_str().expect("an id").to_owned(), waited, repeats });
+        count.send_replace(done.len());
     }
     done
 }

@@ -17,12 +17,14 @@
 //!
 //! [`Tenant`] is the rule, without I/O: it says what to ask of the row and takes the answers. [`LeaseStore`] asks.
 
+mod row;
 mod store;
 mod tenant;
 
 #[cfg(test)]
 mod tests;
 
+pub use row::answer_of;
 pub use store::{LeaseError, LeaseStore};
 pub use tenant::{Answer, Ask, Question, Tenant, Tenure, Terms};
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use super::{Answer, Ask, Lease, Question, Tenant, Terms};
+use super::{Answer, Ask, Lease, Question, Tenant, Terms, answer_of};
 
 /// Seeds of one run of the tests. `EDGE_SEEDS` sets another number.
 const SEEDS: u64 = 10_000;
@@ -214,7 +214,7 @@ impl World {
                     return;
                 }
                 let Some((question, answer)) = self.requests.get_mut(&number) else { return };
-                *answer = Some(apply(&mut self.row, &name(edge), &question.ask));
+                *answer = Some(answer_of(&mut self.row, &name(edge), &question.ask));
                 if self.dice.chance(92) {
                     let delay = self.dice.delay();
                     self.after(delay, Event::Answered { edge, life, number });
@@ -300,43 +300,6 @@ impl World {
     }
 }
 
-/// What the primary does, in one transaction.
-fn apply(row: &mut Option<Lease>, me: &str, ask: &Ask) -> Answer {
-    match (ask, row) {
-        (Ask::Look, row) => Answer::Found(row.clone()),
-        (Ask::Take { seen: None }, row @ None) => {
-            *row =
-                Some(Lease { holder: me.into(), epoch: 1, renewal: 1, released: false, heir: String::new() });
-            Answer::Written(1)
-        }
-        (Ask::Take { seen: Some(seen) }, Some(row))
-            if (row.epoch, row.renewal) == (seen.epoch, seen.renewal) =>
-        {
-            *row = Lease {
-                holder: me.into(),
-                epoch: row.epoch + 1,
-                renewal: row.renewal + 1,
-                released: false,
-                heir: String::new(),
-            };
-            Answer::Written(row.epoch)
-        }
-        (Ask::Renew { epoch }, Some(row)) if row.holder == me && row.epoch == *epoch && !row.released => {
-            row.renewal += 1;
-            Answer::Written(*epoch)
-        }
-        (Ask::Release { epoch, heir }, Some(row))
-            if row.holder == me && row.epoch == *epoch && !row.released =>
-        {
-            row.renewal += 1;
-            row.released = true;
-            row.heir.clone_from(heir);
-            Answer::Written(*epoch)
-        }
-        _ => Answer::Refused,
-    }
-}
-
 #[test]
 fn one_edge_writes_at_a_time_whatever_happens() {
     // 533: the late answer to a question that had been asked again made an edge believe in a lease it had given away.
@@ -370,7 +333,7 @@ fn a_dead_holder_is_followed_in_time() {
                     continue;
                 }
                 while let Some(question) = tenant.ask(now) {
-                    let answer = apply(&mut row, &name(edge), &question.ask);
+                    let answer = answer_of(&mut row, &name(edge), &question.ask);
                     tenant.answered(&question, answer, now);
                 }
                 if let (Some((_, since)), Some(_)) = (dead, tenant.tenure(now)) {
@@ -399,7 +362,7 @@ fn an_heir_follows_at_once() {
         let now = Duration::from_millis(millisecond);
         for (edge, tenant) in [(0, &mut holder), (2, &mut heir)] {
             while let Some(question) = tenant.ask(now) {
-                let answer = apply(&mut row, &name(edge), &question.ask);
+                let answer = answer_of(&mut row, &name(edge), &question.ask);
                 tenant.answered(&question, answer, now);
             }
         }
@@ -435,7 +398,7 @@ fn a_holder_goes_on_by_the_word_of_all_others() {
                 let answer = if away.contains(&millisecond) {
                     Answer::Lost
                 } else {
-                    apply(&mut row, &name(edge), &question.ask)
+                    answer_of(&mut row, &name(edge), &question.ask)
                 };
                 tenants[edge].answered(&question, answer, now);
                 if renews && away.contains(&millisecond) {

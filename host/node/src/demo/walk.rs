@@ -139,14 +139,16 @@ async fn come(tutor: &Person, walker: &Person, ride: &str, pickup: (f64, f64)) -
 
 /// The tutor's map: told by a socket, or asking again and again where the server has none.
 enum LiveMap {
-    Told { socket: Socket, tutor: Person, path: String },
+    Told { socket: Box<Socket>, tutor: Person, path: String },
     Asking { tutor: Person, path: String, told: Option<(i64, String)>, over: bool },
 }
 
 impl LiveMap {
     async fn open(tutor: &Person, path: String) -> anyhow::Result<Self> {
         Ok(match tutor.socket(&path).await? {
-            Some(socket) => Self::Told { socket, tutor: tutor.clone(), path: format!("{path}?since=0") },
+            Some(socket) => {
+                Self::Told { socket: Box::new(socket), tutor: tutor.clone(), path: format!("{path}?since=0") }
+            }
             None => Self::Asking { tutor: tutor.clone(), path, told: None, over: false },
         })
     }
@@ -161,14 +163,12 @@ impl LiveMap {
     /// What is new; none once the walk is over.
     async fn next(&mut self) -> anyhow::Result<Option<Value>> {
         match self {
-            Self::Told { socket, tutor, path } => loop {
-                match socket.next().await {
-                    Ok(news) => return Ok(news),
-                    // What was told before is told again: the map knows the points by their numbers.
-                    Err(_) => {
-                        *socket = tutor.reopen(path).await?;
-                        return Ok(Some(socket.greeting.clone()));
-                    }
+            Self::Told { socket, tutor, path } => match socket.next().await {
+                Ok(news) => Ok(news),
+                // What was told before is told again: the map knows the points by their numbers.
+                Err(_) => {
+                    **socket = tutor.reopen(path).await?;
+                    Ok(Some(socket.greeting.clone()))
                 }
             },
             Self::Asking { over: true, .. } => Ok(None),

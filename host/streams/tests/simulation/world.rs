@@ -1,44 +1,20 @@
-//! Owners, relays and standbys of one region under a clock, a network and a broker that do their worst, from seeds.
-//!
-//! The rules are the product's own: who may write ([`Tenant`]), what a reader makes of a record ([`Follower`], [`Chain`]), and
-//! from where a relay publishes. What is simulated is everything between them.
+//! The world: edges, a row, a topic, and everything between them that may go wrong.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use edge_data::lease::{Answer, Ask, Lease, Question, Tenant, Terms};
+use edge_data::lease::{Answer, Lease, Question, Tenant, Terms, answer_of};
 use edge_streams::{Chain, Follower, OPENED, Verdict};
 use petwalker_journal::{Envelope, Position, RecordDigest, digest};
 
-/// Seeds of one run. `EDGE_SEEDS` sets another number.
-const SEEDS: u64 = 10_000;
+use crate::dice::Dice;
+
 const EDGES: usize = 3;
 const TERM: Duration = Duration::from_secs(5);
 /// Faults happen for so long; then the world heals.
 const FAULTS: Duration = Duration::from_secs(40);
 const HEALED: Duration = Duration::from_secs(80);
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.roll() % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -76,7 +52,7 @@ struct Edge {
     anew: bool,
 }
 
-struct World {
+pub(crate) struct World {
     seed: u64,
     dice: Dice,
     now: Duration,
@@ -88,7 +64,7 @@ struct World {
     appends: BTreeMap<u64, (u64, usize, Vec<Vec<u8>>)>,
     topic: Vec<Vec<u8>>,
     next_name: u64,
-    acknowledged: BTreeSet<u64>,
+    pub(crate) acknowledged: BTreeSet<u64>,
 }
 
 fn name(edge: usize) -> String {
@@ -155,7 +131,7 @@ fn published(log: &[Vec<u8>], topic: &[Vec<u8>]) -> usize {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let edges = (0..EDGES)
             .map(|edge| Edge {
                 tenant: Tenant::new(name(edge), terms(edge), Duration::ZERO),
@@ -212,7 +188,8 @@ impl World {
         Some(Duration::from_millis(1 + self.dice.below(longest)))
     }
 
-    fn run(&mut self) {
+    /// Lets the world run, and judges what came of it.
+    pub(crate) fn run(&mut self) {
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
             if at > HEALED {
                 break;
@@ -243,7 +220,7 @@ impl World {
             }
             Event::AtRow { edge, life, number } => {
                 let Some((question, answer)) = self.questions.get_mut(&number) else { return };
-                *answer = Some(apply(&mut self.row, &name(edge), &question.ask));
+                *answer = Some(answer_of(&mut self.row, &name(edge), &question.ask));
                 if let Some(delay) = self.delay() {
                     self.after(delay, Event::FromRow { edge, life, number });
                 }
@@ -386,7 +363,7 @@ impl World {
         self.edges[edge].log = match owner {
             Some(owner) => self.edges[owner].log.clone(),
             None => {
-                let told = self.from_topic();
+                let told = self.told_by_the_topic();
                 if position(&told).epoch <= position(&self.edges[edge].log).epoch {
                     // The topic lost records: whoever owns the region has them.
                     return;
@@ -398,7 +375,7 @@ impl World {
         self.edges[edge].anew = false;
     }
 
-    fn from_topic(&self) -> Vec<Vec<u8>> {
+    fn told_by_the_topic(&self) -> Vec<Vec<u8>> {
         let mut chain = Chain::after(Position::START);
         for (place, record) in (0..).zip(&self.topic) {
             chain.add(place, record).expect("a record");
@@ -505,59 +482,6 @@ impl World {
                 log.len()
             );
         }
-        assert!(self.from_topic() == *log, "seed {seed}: the topic does not tell the log");
+        assert!(self.told_by_the_topic() == *log, "seed {seed}: the topic does not tell the log");
     }
-}
-
-/// What the primary does, in one transaction.
-fn apply(row: &mut Option<Lease>, me: &str, ask: &Ask) -> Answer {
-    match (ask, row) {
-        (Ask::Look, row) => Answer::Found(row.clone()),
-        (Ask::Take { seen: None }, row @ None) => {
-            *row =
-                Some(Lease { holder: me.into(), epoch: 1, renewal: 1, released: false, heir: String::new() });
-            Answer::Written(1)
-        }
-        (Ask::Take { seen: Some(seen) }, Some(row))
-            if row.epoch == seen.epoch && row.renewal == seen.renewal =>
-        {
-            let (epoch, renewal) = (row.epoch + 1, row.renewal + 1);
-            *row = Lease { holder: me.into(), epoch, renewal, released: false, heir: String::new() };
-            Answer::Written(epoch)
-        }
-        (Ask::Renew { epoch }, Some(row)) if row.holder == me && row.epoch == *epoch && !row.released => {
-            row.renewal += 1;
-            Answer::Written(*epoch)
-        }
-        (Ask::Release { epoch, heir }, Some(row))
-            if row.holder == me && row.epoch == *epoch && !row.released =>
-        {
-            row.renewal += 1;
-            row.released = true;
-            row.heir.clone_from(heir);
-            Answer::Written(*epoch)
-        }
-        _ => Answer::Refused,
-    }
-}
-
-#[test]
-fn nothing_acknowledged_is_lost_and_all_edges_hold_the_same() {
-    let seeds = std::env::var("EDGE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get) as u64;
-    let acknowledged: usize = std::thread::scope(|scope| {
-        let part = |first: u64| {
-            let worlds = (first..seeds).step_by(usize::try_from(threads).expect("few"));
-            worlds.map(|seed| {
-                let mut world = World::new(seed);
-                world.run();
-                world.acknowledged.len()
-            })
-        };
-        let running: Vec<_> =
-            (0..threads).map(|first| scope.spawn(move || part(first).sum::<usize>())).collect();
-        running.into_iter().map(|thread| thread.join().expect("no seed fails")).sum()
-    });
-    let least = usize::try_from(seeds).expect("fits") * 10;
-    assert!(acknowledged > least, "only {acknowledged} events were acknowledged in {seeds} worlds");
 }
