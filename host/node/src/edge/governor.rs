@@ -79,7 +79,11 @@ impl Governor {
         loop {
             self.database.send_replace(Some(core.database.clone()));
             core = match self.follow(&core).await {
-                Turn::Stop => return,
+                Turn::Stop => {
+                    // Instances end with the node, which is no failure of theirs.
+                    core.app.leave();
+                    return;
+                }
                 Turn::Ours(epoch) => {
                     if let Err(error) = self.own(&core, epoch).await {
                         tracing::error!(
