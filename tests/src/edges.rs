@@ -163,6 +163,15 @@ impl Edges {
         }
     }
 
+    /// What an edge finds when it compares what all of them hold of a region.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn verify(&self, index: usize, region: &str) -> Value {
+        let url = format!("{}/regions/{region}/verify", self.all[index].admin);
+        reqwest::get(url).await.expect("an answer").json().await.expect("JSON")
+    }
+
     /// Asks a region's owner to hand it over; what it answered.
     ///
     /// # Panics

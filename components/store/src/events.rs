@@ -2,9 +2,10 @@
 
 use petwalker_journal::{CommandMark, Envelope, RecordDigest, digest};
 use petwalker_kernel::{EventId, Moment, RegionNumber};
+use petwalker_seal::SealKey;
 use serde::Serialize;
 
-use crate::{Command, Row, Sql, SqlError, Value};
+use crate::{Command, Row, Sql, SqlError, Value, transaction};
 
 /// The region that a database holds and the epoch of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,12 +105,41 @@ fn insert(sql: &impl Sql, envelope: Envelope, record: Vec<u8>) -> Result<(), Sql
     Ok(())
 }
 
+/// An event as the region's owner wrote it.
+#[derive(Clone, Debug)]
+pub struct OwnersEvent {
+    /// The record's bytes.
+    pub record: Vec<u8>,
+    /// The key of the person it is about; none where it was erased, or the event has nothing sealed.
+    pub seal_key: Option<SealKey>,
+}
+
+/// Takes over events that the region's owner appended and has their rows made, all in one transaction; the sequence number
+/// of the last event there is then. What was taken over before is passed over.
+///
+/// # Errors
+/// When a record is none, or was not appended after the last one here, or its rows cannot be made.
+pub fn take_over<S: Sql, E: From<SqlError>>(
+    sql: &S,
+    events: Vec<OwnersEvent>,
+    make_rows: impl Fn(&S, &Envelope, Option<&SealKey>) -> Result<(), E>,
+) -> Result<u64, E> {
+    transaction(sql, |sql| {
+        for OwnersEvent { record, seal_key } in events {
+            if let Some(envelope) = take_over_one(sql, record)? {
+                make_rows(sql, &envelope, seal_key.as_ref())?;
+            }
+        }
+        Ok(last(sql)?.0)
+    })
+}
+
 /// Takes over an event that the region's owner appended, inside the caller's transaction: the event, of which the rows
 /// are to be made; none where it was taken over before.
 ///
 /// # Errors
 /// When the record is none, or was not appended after the last one here, or the database fails.
-pub fn take_over(sql: &impl Sql, record: Vec<u8>) -> Result<Option<Envelope>, SqlError> {
+fn take_over_one(sql: &impl Sql, record: Vec<u8>) -> Result<Option<Envelope>, SqlError> {
     let envelope = Envelope::decode(&record).map_err(|e| SqlError::Stored(e.to_string()))?;
     let (seq, previous) = last(sql)?;
     if envelope.seq <= seq {
@@ -121,14 +151,6 @@ pub fn take_over(sql: &impl Sql, record: Vec<u8>) -> Result<Option<Envelope>, Sq
     }
     insert(sql, envelope.clone(), record)?;
     Ok(Some(envelope))
-}
-
-/// The sequence number of the last event, 0 before the first.
-///
-/// # Errors
-/// When the database fails.
-pub fn last_seq(sql: &impl Sql) -> Result<u64, SqlError> {
-    Ok(last(sql)?.0)
 }
 
 fn digest_in(row: &Row, column: usize) -> Result<RecordDigest, SqlError> {

@@ -16,7 +16,7 @@ mod spin;
 mod native;
 
 pub use commands::{Command, CommandError, once, remember};
-pub use events::{NewEvent, Region, append, last_seq, read_after, take_over};
+pub use events::{NewEvent, OwnersEvent, Region, append, read_after, take_over};
 pub use offsets::{OffsetError, advance as advance_offset, get as get_offset};
 pub use sql::{Row, Sql, SqlError, Value, transaction};
 

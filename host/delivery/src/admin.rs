@@ -22,7 +22,7 @@ pub type Told<'a> = Pin<Box<dyn Future<Output = Result<serde_json::Value, String
 /// What an operator asks of a node among others.
 pub trait Operations: Send + Sync + 'static {
     /// The node and its regions, as JSON.
-    fn status(&self) -> serde_json::Value;
+    fn status(&self) -> Told<'_>;
 
     /// Hands a region over to another edge; why not, where that fails.
     fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> Done<'a>;
@@ -31,7 +31,7 @@ pub trait Operations: Send + Sync + 'static {
     fn verify<'a>(&'a self, region: &'a str) -> Told<'a>;
 
     /// Brings the regions' figures up to date.
-    fn refresh(&self);
+    fn refresh(&self) -> Done<'_>;
 }
 
 /// The service behind the admin listener.
@@ -68,28 +68,27 @@ impl Admin {
     pub async fn handle<B>(&self, request: &Request<B>) -> Response<Body> {
         let path = request.uri().path();
         match (&self.operations, request.method()) {
-            (Some(operations), &Method::GET) if path == "/status" => json(&operations.status()),
+            (Some(operations), &Method::GET) if path == "/status" => {
+                told(operations.status().await, "no-status")
+            }
             (Some(operations), &Method::GET) if path.starts_with("/regions/") => {
                 let region = path.strip_prefix("/regions/").and_then(|rest| rest.strip_suffix("/verify"));
-                match operations.verify(region.unwrap_or_default()).await {
-                    Ok(verified) => json(&verified),
-                    Err(why) => problem(StatusCode::CONFLICT, "not-verified", &why),
-                }
+                told(operations.verify(region.unwrap_or_default()).await, "not-verified")
             }
             (Some(operations), &Method::POST) if path.starts_with("/regions/") => {
                 hand_over(&**operations, path, request.uri().query().unwrap_or_default()).await
             }
-            _ => self.answer(request),
+            _ => self.answer(request).await,
         }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
+    async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
             "/metrics" => {
-                self.refresh();
+                self.refresh().await;
                 text(StatusCode::OK, self.metrics.render())
             }
             _ => problem(
@@ -101,9 +100,11 @@ impl Admin {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
-    fn refresh(&self) {
-        if let Some(operations) = &self.operations {
-            operations.refresh();
+    async fn refresh(&self) {
+        if let Some(operations) = &self.operations
+            && let Err(error) = operations.refresh().await
+        {
+            tracing::warn!(error, "the regions' figures are not up to date");
         }
         for component in self.app.status() {
             let id = component.id;
@@ -141,6 +142,13 @@ async fn hand_over(operations: &dyn Operations, path: &str, query: &str) -> Resp
     match operations.hand_over(region, to).await {
         Ok(()) => text(StatusCode::OK, "handed over\n".to_owned()),
         Err(why) => problem(StatusCode::CONFLICT, "not-handed-over", &why),
+    }
+}
+
+fn told(answer: Result<serde_json::Value, String>, code: &str) -> Response<Body> {
+    match answer {
+        Ok(value) => json(&value),
+        Err(why) => problem(StatusCode::CONFLICT, code, &why),
     }
 }
 

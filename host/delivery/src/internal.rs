@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use edge_runtime::{App, Body, full_body};
-use edge_streams::{Deliver, DeliverError};
+use edge_streams::{Deliver, DeliverError, TakeOver};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
@@ -137,12 +137,27 @@ pub struct EventRoute {
     pub hub: Arc<Hub>,
 }
 
+impl Internal {
+    /// Posts records to a path; how far the component is then.
+    async fn hand_over(&self, path: &str, records: Vec<Vec<u8>>) -> Result<Reached, DeliverError> {
+        let batch = Batch { records: records.into_iter().map(serde_bytes::ByteBuf::from).collect() };
+        self.ask(path, &batch).await.map_err(|e| DeliverError(e.to_string()))
+    }
+}
+
 impl Deliver for EventRoute {
     async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
-        let batch = Batch { records: records.into_iter().map(serde_bytes::ByteBuf::from).collect() };
-        let answer: Reached =
-            self.internal.ask("events", &batch).await.map_err(|e| DeliverError(e.to_string()))?;
+        let answer = self.internal.hand_over("events", records).await?;
         answer.changed.iter().for_each(|key| self.hub.changed(key));
         Ok(answer.reached)
+    }
+}
+
+/// Has a standby's events taken over by the component that takes them at `take-over`.
+pub struct TakeOverRoute(pub Internal);
+
+impl TakeOver for TakeOverRoute {
+    async fn take_over(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
+        Ok(self.0.hand_over("take-over", records).await?.reached)
     }
 }

@@ -32,6 +32,7 @@ pub(crate) enum Opened {
 }
 
 /// How a primary is reached.
+#[derive(Clone)]
 pub(crate) struct Reach {
     pub(crate) url: String,
     pub(crate) token: String,

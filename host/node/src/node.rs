@@ -98,14 +98,14 @@ impl Node {
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
         // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
-        let options = PublicOptions {
-            limits: config.limits.public(),
-            internal_prefix: config.internal.prefix.clone(),
-            internal_header: INTERNAL_HEADER,
-            tls: config.tls.is_some(),
-        };
         let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
-        let public = Arc::new(Public::new(app.clone(), options, sockets.clone(), durability, freshness));
+        let public = Arc::new(Public::new(
+            app.clone(),
+            public_options(config),
+            sockets.clone(),
+            durability,
+            freshness,
+        ));
         let ready = Arc::new(AtomicBool::new(true));
         let admin = Admin::new(app.clone(), events.relays, replicated, metrics, ready.clone());
         let parts = Parts { app, sockets, ready, admin, stop, stopped, tasks };
@@ -190,6 +190,16 @@ where
     );
     let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
     Ok(Node { public, admin: admin_address, app, stop, ready, sockets, grace, tasks, listeners })
+}
+
+/// What the public listener is told.
+pub(crate) fn public_options(config: &Config) -> PublicOptions {
+    PublicOptions {
+        limits: config.limits.public(),
+        internal_prefix: config.internal.prefix.clone(),
+        internal_header: INTERNAL_HEADER,
+        tls: config.tls.is_some(),
+    }
 }
 
 /// The folder of objects, where the node has one.

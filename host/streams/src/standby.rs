@@ -251,7 +251,9 @@ impl<A: TakeOver> Standby<A> {
             match verdict {
                 Verdict::Next => next.push(entry.record.clone()),
                 Verdict::Repeated => {}
-                Verdict::Stale => metrics_stale(),
+                Verdict::Stale => {
+                    tracing::debug!("a record of an owner that had lost the region was passed over");
+                }
                 Verdict::Fork { seq } => return Err(StandbyError::Fork { seq }),
                 Verdict::Gap { expected, found } => {
                     self.hand_over(follower.position(), std::mem::take(&mut next)).await?;
@@ -312,10 +314,6 @@ impl<A: TakeOver> Standby<A> {
         self.status.0.lag_ms.store(u64::try_from(lag).unwrap_or(0), Ordering::Relaxed);
         Ok(())
     }
-}
-
-fn metrics_stale() {
-    tracing::debug!("a record of an owner that had lost the region was passed over");
 }
 
 fn now_ms() -> i64 {

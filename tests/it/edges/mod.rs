@@ -183,6 +183,11 @@ async fn holdings(edges: &Edges, index: usize) -> Vec<(String, Vec<String>)> {
 /// That all edges that run hold the same.
 async fn same_everywhere(edges: &Edges) {
     edges.converged(REGION).await;
+    let owner = edges.owner_of(REGION, PATIENCE).await;
+    let found = edges.verify(owner, REGION).await;
+    let others = found["others"].as_array().expect("the others").clone();
+    let same = |other: &Value| other["seq"] == found["holds"]["seq"] && other["differs"] == json!([]);
+    assert!(others.len() == 2 && others.iter().all(same), "{found}");
     let mut first = None;
     for index in 0..edges.all.len() {
         if edges.status(index).await.is_some() {

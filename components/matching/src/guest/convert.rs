@@ -2,11 +2,11 @@
 
 use petwalker_kernel::{AccountId, BasisPoints, GeoPoint, Money, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{Command, CommandError};
+use petwalker_store::{Command, CommandError, OwnersEvent};
 
 use super::bindings::exports::petwalker::matching::rides as wit;
 use crate::domain::{CancellationPolicy, PetSize, Rejection, RidePet, Role, State, Walked};
-use crate::service::{Caller, OfferView, OwnersEvent, Refusal, Request, RideView, Status};
+use crate::service::{Caller, OfferView, Refusal, Request, RideView, Status};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 pub(super) fn invalid(field: &'static str, message: impl ToString) -> Refusal {

@@ -20,7 +20,7 @@ pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
 pub use read::{OfferView, get, list, offers, statuses};
 pub use request::{Request, request};
-pub use take_over::{OwnersEvent, take_over};
+pub use take_over::take_over;
 pub use tick::{TickReport, tick};
 
 #[cfg(test)]

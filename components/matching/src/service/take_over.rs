@@ -3,20 +3,11 @@
 use petwalker_journal::{CommandMark, Envelope};
 use petwalker_kernel::{AccountId, RideId};
 use petwalker_seal::SealKey;
-use petwalker_store::{Sql, SqlError, last_seq, remember, transaction};
+use petwalker_store::{OwnersEvent, Sql, SqlError, remember};
 
 use super::{Caller, Refusal, project, read};
 use crate::domain::{Ride, RideEvent, Role, UnknownEvent};
 use crate::sql::rides::{self, Details};
-
-/// An event as the owner wrote it.
-#[derive(Clone, Debug)]
-pub struct OwnersEvent {
-    /// The record's bytes.
-    pub record: Vec<u8>,
-    /// The tutor's key; none where it was erased, or the event has nothing sealed.
-    pub seal_key: Option<SealKey>,
-}
 
 /// Takes over events and makes their rows, in one transaction; the sequence number of the last event there is then. Events
 /// that are not of rides are kept in the log only.
@@ -24,14 +15,7 @@ pub struct OwnersEvent {
 /// # Errors
 /// When an event was not written after the last one here, or the database fails.
 pub fn take_over(sql: &impl Sql, events: Vec<OwnersEvent>) -> Result<u64, Refusal> {
-    transaction(sql, |sql| {
-        for OwnersEvent { record, seal_key } in events {
-            if let Some(envelope) = petwalker_store::take_over(sql, record)? {
-                make_rows(sql, &envelope, seal_key.as_ref())?;
-            }
-        }
-        Ok(last_seq(sql)?)
-    })
+    petwalker_store::take_over(sql, events, make_rows)
 }
 
 fn make_rows(sql: &impl Sql, envelope: &Envelope, key: Option<&SealKey>) -> Result<(), Refusal> {

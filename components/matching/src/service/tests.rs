@@ -5,12 +5,10 @@ use petwalker_kernel::{
     UtcMillis,
 };
 use petwalker_seal::SealKey;
-use petwalker_store::{Command, NativeDatabase, Row, Sql as _, read_after};
+use petwalker_store::{Command, NativeDatabase, OwnersEvent, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
-use super::{
-    Action, Caller, OwnersEvent, Refusal, Request, act, appear, nearest, replay, request, take_over, tick,
-};
+use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, take_over, tick};
 use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;

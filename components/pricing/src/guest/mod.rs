@@ -4,12 +4,12 @@ mod bindings;
 
 use petwalker_kernel::{AccountId, GeoPoint, Money, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{Ambient, Command, CommandError, Database};
+use petwalker_store::{Ambient, Command, CommandError, Database, OwnersEvent};
 
 use self::bindings::Component;
 use self::bindings::exports::petwalker::pricing::quotes as wit;
 use crate::domain::{Line, LineKind, Outcome, Size};
-use crate::service::{self, OwnersEvent, Refusal, Request};
+use crate::service::{self, Refusal, Request};
 use crate::sql::Quote;
 
 impl wit::Guest for Component {

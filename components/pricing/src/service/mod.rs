@@ -9,7 +9,7 @@ use petwalker_store::{Command, CommandError, NewEvent, Region, Sql, SqlError, on
 use crate::domain::{self, Outcome, PriceError, Settlement, Size, Walk, surge_milli};
 use crate::sql::{self, Quote};
 
-pub use self::promised::{OwnersEvent, Promised, take_over};
+pub use self::promised::{Promised, take_over};
 
 /// How long a promise holds.
 const VALID_FOR: Millis = Millis::from_mins(10);

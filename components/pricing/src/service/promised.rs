@@ -3,7 +3,7 @@
 use petwalker_journal::Envelope;
 use petwalker_kernel::{AccountId, Money, QuoteId, UtcMillis};
 use petwalker_seal::{NONCE_BYTES, SealKey};
-use petwalker_store::{Sql, SqlError, last_seq, remember, transaction};
+use petwalker_store::{OwnersEvent, Sql, SqlError, remember};
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
@@ -54,36 +54,16 @@ fn context(id: QuoteId) -> String {
     format!("quote/{id}")
 }
 
-/// An event as the region's owner wrote it.
-#[derive(Clone, Debug)]
-pub struct OwnersEvent {
-    /// The record's bytes.
-    pub record: Vec<u8>,
-    /// The account's key; none where it was erased.
-    pub seal_key: Option<SealKey>,
-}
-
 /// Takes over events and makes the rows of quotes, in one transaction; the sequence number of the last event there is then.
 ///
 /// # Errors
 /// When an event was not written after the last one here, or the database fails.
 pub fn take_over(sql: &impl Sql, events: Vec<OwnersEvent>) -> Result<u64, Refusal> {
-    transaction(sql, |sql| {
-        for OwnersEvent { record, seal_key } in events {
-            let taken = petwalker_store::take_over(sql, record)?;
-            if let (Some(envelope), Some(key)) = (taken.filter(is_promise), seal_key) {
-                make_rows(sql, &envelope, &key)?;
-            }
-        }
-        Ok(last_seq(sql)?)
-    })
+    petwalker_store::take_over(sql, events, |sql, envelope, key| Ok(make_rows(sql, envelope, key)?))
 }
 
-fn is_promise(envelope: &Envelope) -> bool {
-    envelope.event_type == Promised::TYPE
-}
-
-fn make_rows(sql: &impl Sql, envelope: &Envelope, key: &SealKey) -> Result<(), SqlError> {
+fn make_rows(sql: &impl Sql, envelope: &Envelope, key: Option<&SealKey>) -> Result<(), SqlError> {
+    let Some(key) = key.filter(|_| envelope.event_type == Promised::TYPE) else { return Ok(()) };
     let promised: Promised = envelope.facts().map_err(|e| SqlError::Stored(e.to_string()))?;
     let quote = promised.quote(key)?;
     sql::insert_quote(sql, &quote)?;

@@ -2,13 +2,14 @@
 
 use petwalker_kernel::{GeoPoint, MarkId, RideId, UtcMillis};
 use petwalker_seal::SealKey;
+use petwalker_store::OwnersEvent;
 
 use super::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain::{
     self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Mark, MarkKind, Route, TOLERANCE_M_MAX,
     TrackPoint, Verdict, View,
 };
-use crate::service::{self, Batch, OwnersEvent, Receipt, Refusal, Report};
+use crate::service::{self, Batch, Receipt, Refusal, Report};
 use crate::sql::Keeper;
 
 /// Runs of missing numbers that are told at once.

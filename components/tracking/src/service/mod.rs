@@ -15,7 +15,7 @@ use petwalker_store::{Sql, SqlError, transaction};
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 pub use self::marks::{marks_of, put_mark, remove_mark};
 use self::told::{News, erased, tell};
-pub use self::told::{OwnersEvent, key_of, settle, take_over};
+pub use self::told::{key_of, settle, take_over};
 use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
 use crate::sql::{self, Track};
 

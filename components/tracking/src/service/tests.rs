@@ -2,11 +2,11 @@
 
 use petwalker_kernel::{AccountId, GeoPoint, MarkId, Millis, Moment, RideId, SeededEntropy, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{NativeDatabase, Sql as _, read_after};
+use petwalker_store::{NativeDatabase, OwnersEvent, Sql as _, read_after};
 
 use super::{
-    Batch, OwnersEvent, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after,
-    progress, put_mark, remove_mark, route, settle, take_over,
+    Batch, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
+    put_mark, remove_mark, route, settle, take_over,
 };
 use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint};
 use crate::sql::Keeper;

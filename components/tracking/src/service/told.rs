@@ -8,7 +8,7 @@
 use petwalker_journal::Envelope;
 use petwalker_kernel::{AccountId, MarkId, Moment, RideId, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{NewEvent, Region, Sql, SqlError, last_seq, transaction};
+use petwalker_store::{NewEvent, OwnersEvent, Region, Sql, SqlError, transaction};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -136,15 +136,6 @@ pub fn settle(sql: &impl Sql, moment: &mut Moment<'_>, ride: RideId) -> Result<(
     })
 }
 
-/// An event as the region's owner wrote it.
-#[derive(Clone, Debug)]
-pub struct OwnersEvent {
-    /// The record's bytes.
-    pub record: Vec<u8>,
-    /// The tutor's key; none where it was erased, or the event has nothing sealed.
-    pub seal_key: Option<SealKey>,
-}
-
 /// The track's own key.
 #[must_use]
 pub fn key_of(ride: RideId, tutors: &SealKey) -> SealKey {
@@ -156,14 +147,7 @@ pub fn key_of(ride: RideId, tutors: &SealKey) -> SealKey {
 /// # Errors
 /// When an event was not written after the last one here, or the database fails.
 pub fn take_over(sql: &impl Sql, events: Vec<OwnersEvent>) -> Result<u64, Refusal> {
-    transaction(sql, |sql| {
-        for OwnersEvent { record, seal_key } in events {
-            if let Some(envelope) = petwalker_store::take_over(sql, record)? {
-                make_rows(sql, &envelope, seal_key.as_ref())?;
-            }
-        }
-        Ok(last_seq(sql)?)
-    })
+    petwalker_store::take_over(sql, events, |sql, envelope, tutors| Ok(make_rows(sql, envelope, tutors)?))
 }
 
 fn make_rows(sql: &impl Sql, envelope: &Envelope, tutors: Option<&SealKey>) -> Result<(), SqlError> {

@@ -92,19 +92,11 @@ impl Place {
     pub fn set(&self, standing: Standing) {
         self.0.send_replace(standing);
     }
-
-    /// Who answers for it now.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.0.borrow().clone()
-    }
 }
 
 /// What the router is told.
 #[derive(Clone, Debug)]
 pub struct RouterOptions {
-    /// The name of this edge.
-    pub me: String,
     /// The header by which clients name a region, and by which answers do.
     pub header: HeaderName,
     /// Paths whose ids carry a region's number.

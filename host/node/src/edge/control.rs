@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use edge_data::lease::Terms;
+use edge_data::lease::{Answer, Ask, Terms};
 use edge_delivery::regions::{Control, Place, Standing};
 use edge_runtime::{Body, empty_body, full_body};
 use edge_streams::{EventTable, Pending, Source, StreamError};
@@ -17,15 +17,16 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{oneshot, watch};
 
-use super::lease::{LeaseBoard, LeaseView, Order};
+use super::lease::{Asker, LeaseBoard, LeaseView, Order};
 use super::verify::{Holdings, holdings};
 use super::{Regions, Shared, edge_of};
 
 /// Events told at once.
 const EVENTS_MAX: u32 = 500;
-/// How long another edge has for a question, and for a whole file.
+/// How long another edge has for a question.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long for one that it must read a whole file for.
+const FILE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// An edge as it tells of itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -117,7 +118,9 @@ impl Answers {
         };
         let region = || parameter("region").context("name a region");
         match path {
-            "status" => Ok(Response::new(full_body(serde_json::to_vec(&self.regions.status(&self.shared))?))),
+            "status" => {
+                Ok(Response::new(full_body(serde_json::to_vec(&self.regions.status(&self.shared).await)?)))
+            }
             "promise" => {
                 let epoch =
                     parameter("epoch").and_then(|epoch| epoch.parse().ok()).context("which epoch?")?;
@@ -178,33 +181,34 @@ fn file_body(file: std::fs::File) -> Body {
 
 impl Shared {
     /// Asks another edge.
-    async fn ask(&self, edge: &str, path: &str) -> anyhow::Result<Response<Body>> {
+    async fn ask(&self, edge: &str, path: &str, patience: Duration) -> anyhow::Result<Response<Body>> {
         let request = Request::builder().uri(path).header(http::header::HOST, "edge.internal");
         let request = request.body(empty_body())?;
-        let response = tokio::time::timeout(ASK_TIMEOUT, self.peers.ask(edge, request)).await??;
+        let response = tokio::time::timeout(patience, self.peers.ask(edge, request)).await??;
         anyhow::ensure!(response.status().is_success(), "edge '{edge}' answered {}", response.status());
         Ok(response)
     }
 
-    async fn ask_bytes(&self, edge: &str, path: &str) -> anyhow::Result<bytes::Bytes> {
-        let body = self.ask(edge, path).await?.into_body();
-        Ok(tokio::time::timeout(ASK_TIMEOUT, body.collect()).await??.to_bytes())
+    async fn ask_bytes(&self, edge: &str, path: &str, patience: Duration) -> anyhow::Result<bytes::Bytes> {
+        let body = self.ask(edge, path, patience).await?.into_body();
+        Ok(tokio::time::timeout(patience, body.collect()).await??.to_bytes())
     }
 
     /// How another edge is.
     pub(crate) async fn status_of(&self, edge: &str) -> anyhow::Result<EdgeStatus> {
-        Ok(serde_json::from_slice(&self.ask_bytes(edge, "/edge/status").await?)?)
+        Ok(serde_json::from_slice(&self.ask_bytes(edge, "/edge/status", ASK_TIMEOUT).await?)?)
     }
 
     /// What another edge holds of a region.
     pub(crate) async fn holdings_of(&self, edge: &str, region: &str) -> anyhow::Result<Holdings> {
-        let bytes = self.ask_bytes(edge, &format!("/edge/holdings?region={region}")).await?;
+        let path = format!("/edge/holdings?region={region}");
+        let bytes = self.ask_bytes(edge, &path, FILE_TIMEOUT).await?;
         Ok(serde_json::from_slice(&bytes)?)
     }
 
     /// Tells another edge that a lease waits for it. Without it, it finds out a little later.
     pub(crate) async fn nudge(&self, edge: &str, region: &str) {
-        if let Err(error) = self.ask(edge, &format!("/edge/look?region={region}")).await {
+        if let Err(error) = self.ask(edge, &format!("/edge/look?region={region}"), ASK_TIMEOUT).await {
             tracing::warn!(edge, error = format!("{error:#}"), "the heir was not told");
         }
     }
@@ -221,7 +225,7 @@ impl Others {
     pub(crate) async fn promise(&self, region: &str, epoch: u64) -> bool {
         let asking = self.edges.iter().map(|edge| async move {
             let path = format!("/edge/promise?region={region}&epoch={epoch}");
-            self.shared.ask(edge, &path).await.map(drop)
+            self.shared.ask(edge, &path, ASK_TIMEOUT).await.map(drop)
         });
         let answers = futures::future::join_all(asking).await;
         answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| {
@@ -236,7 +240,9 @@ pub(crate) async fn snapshot(shared: &Shared, region: &str, lease: &LeaseView) -
     let owner = lease.holder.as_deref().map(edge_of).context("the region has no owner now")?;
     anyhow::ensure!(owner != shared.config.node.name, "the region's owner is not known");
     let path = shared.config.node.data.join(format!("{region}.snapshot"));
-    let mut body = shared.ask(owner, &format!("/edge/snapshot?region={region}")).await?.into_body();
+    // The owner copies the whole file before its first byte.
+    let question = format!("/edge/snapshot?region={region}");
+    let mut body = shared.ask(owner, &question, FILE_TIMEOUT).await?.into_body();
     let copying = async {
         let mut file = tokio::fs::File::create(&path).await?;
         while let Some(frame) = body.frame().await {
@@ -247,7 +253,7 @@ pub(crate) async fn snapshot(shared: &Shared, region: &str, lease: &LeaseView) -
         file.sync_all().await?;
         anyhow::Ok(())
     };
-    tokio::time::timeout(SNAPSHOT_TIMEOUT, copying).await.context("the copy did not end in time")??;
+    tokio::time::timeout(FILE_TIMEOUT, copying).await.context("the copy did not end in time")??;
     Ok(path)
 }
 
@@ -265,7 +271,7 @@ impl Source for OwnersEvents {
             let Some(owner) = holder.as_deref().map(edge_of) else { return Ok(Vec::new()) };
             let path = format!("/edge/events?region={}&after={seq}", self.region);
             let asked = async {
-                let bytes = self.shared.ask_bytes(owner, &path).await?;
+                let bytes = self.shared.ask_bytes(owner, &path, ASK_TIMEOUT).await?;
                 anyhow::Ok(rmp_serde::from_slice::<Records>(&bytes)?)
             };
             match asked.await {
@@ -291,18 +297,12 @@ pub(crate) async fn watch_owner(
     place: Place,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut store = None;
+    let mut asker = Asker::new(board, region, String::new());
     loop {
-        let looked = board.look(&mut store, &region).await;
-        match looked {
-            Ok(lease) => place
-                .set(lease.map_or(Standing::Nobody, |lease| {
-                    Standing::Elsewhere(edge_of(&lease.holder).to_owned())
-                })),
-            Err(error) => {
-                store = None;
-                tracing::warn!(region, error, "who owns the region cannot be asked for");
-            }
+        // Where no answer comes, it is believed to be as it was.
+        if let Answer::Found(lease) = asker.ask(&Ask::Look, ASK_TIMEOUT).await {
+            let owner = lease.map(|lease| edge_of(&lease.holder).to_owned());
+            place.set(owner.map_or(Standing::Nobody, Standing::Elsewhere));
         }
         if tokio::time::timeout(terms.term / 10, stop.wait_for(|stop| *stop)).await.is_ok() {
             return;

@@ -10,9 +10,8 @@ use edge_delivery::Internal;
 use edge_delivery::regions::Region;
 use edge_runtime::storage::{SqlDatabase as _, SqlValue};
 use edge_runtime::{App, AppBuilder};
-use edge_streams::{DeliverError, EventTable, OPENED, Opened, TakeOver};
+use edge_streams::{EventTable, OPENED, Opened};
 use petwalker_journal::{Envelope, digest};
-use serde::{Deserialize, Serialize};
 
 use super::Shared;
 
@@ -118,11 +117,6 @@ impl Core {
         connection.execute("COMMIT", vec![]).await?;
         Ok(())
     }
-
-    /// The way by which a standby has events taken over.
-    pub(crate) fn taker(&self) -> Taker {
-        Taker(self.internal.clone())
-    }
 }
 
 /// A UUIDv7 (RFC 9562).
@@ -135,26 +129,4 @@ fn event_id() -> anyhow::Result<String> {
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Has events taken over by the application.
-pub(crate) struct Taker(Internal);
-
-#[derive(Serialize)]
-struct Batch {
-    records: Vec<serde_bytes::ByteBuf>,
-}
-
-#[derive(Deserialize)]
-struct Reached {
-    reached: u64,
-}
-
-impl TakeOver for Taker {
-    async fn take_over(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
-        let batch = Batch { records: records.into_iter().map(serde_bytes::ByteBuf::from).collect() };
-        let answer: Reached =
-            self.0.ask("take-over", &batch).await.map_err(|e| DeliverError(e.to_string()))?;
-        Ok(answer.reached)
-    }
 }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use edge_delivery::internal::TakeOverRoute;
 use edge_delivery::regions::{Place, Region, Standing};
 use edge_streams::{
     Chain, EventTable, Publish, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::control::{OwnersEvents, snapshot};
 use super::core::{Core, file, now_ms};
 use super::lease::{LeaseView, Order};
 use super::owned::Owned;
@@ -35,17 +37,13 @@ pub(crate) struct HandOver {
     pub(crate) done: oneshot::Sender<Result<(), String>>,
 }
 
-/// What is known of a region on this node, for others to look at.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RegionView {
-    /// Whether this node owns it.
-    pub(crate) owned: bool,
-    /// The last event here.
-    pub(crate) seq: u64,
-    /// How far its events are published, where it is owned here.
-    pub(crate) published: Option<RelayStatus>,
-    /// How far they are consumed, where it is owned here.
-    pub(crate) consumed: Option<RelayStatus>,
+/// How far an owner's events are.
+#[derive(Clone, Debug)]
+pub(crate) struct Owning {
+    /// Published.
+    pub(crate) published: RelayStatus,
+    /// Consumed.
+    pub(crate) consumed: RelayStatus,
 }
 
 /// Governs one region on this node.
@@ -58,7 +56,8 @@ pub(crate) struct Governor {
     pub(crate) orders: mpsc::Sender<Order>,
     pub(crate) wishes: mpsc::Receiver<HandOver>,
     pub(crate) standby: StandbyStatus,
-    pub(crate) view: watch::Sender<RegionView>,
+    /// Set while this node owns the region, for others to look at.
+    pub(crate) owning: watch::Sender<Option<Owning>>,
     pub(crate) database: watch::Sender<Option<edge_data::LocalDatabase>>,
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -110,18 +109,20 @@ impl Governor {
         tokio::time::timeout(time, self.stop.wait_for(|stop| *stop)).await.is_ok()
     }
 
-    fn new_standby(&self, core: &Core) -> Standby<super::core::Taker> {
-        let source: Arc<dyn Source> = Arc::new(self.source());
-        let (topic, database) = (self.topic.clone(), core.database.clone());
-        Standby::new(topic, database, Some(source), core.taker(), self.standby.clone())
-    }
-
-    fn source(&self) -> super::control::OwnersEvents {
-        super::control::OwnersEvents {
+    fn new_standby(&self, core: &Core) -> Standby<TakeOverRoute> {
+        let source: Arc<dyn Source> = Arc::new(OwnersEvents {
             shared: self.shared.clone(),
             region: self.region.name.clone(),
             lease: self.lease.clone(),
-        }
+        });
+        let (topic, database) = (self.topic.clone(), core.database.clone());
+        Standby::new(
+            topic,
+            database,
+            Some(source),
+            TakeOverRoute(core.internal.clone()),
+            self.standby.clone(),
+        )
     }
 
     /// Follows the owner until that changes.
@@ -130,7 +131,7 @@ impl Governor {
         let (halt, halted) = watch::channel(false);
         let standby = self.new_standby(core);
         let mut following = tokio::spawn(async move { standby.follow(halted).await });
-        let mut ended = None;
+        let mut ended = false;
         let turn = loop {
             self.show_standing();
             if *self.stop.borrow() {
@@ -145,12 +146,12 @@ impl Governor {
                 wish = self.wishes.recv() => if let Some(wish) = wish {
                     drop(wish.done.send(Err("this edge does not own the region".to_owned())));
                 },
-                followed = &mut following, if ended.is_none() => {
+                followed = &mut following, if !ended => {
                     let fork = matches!(followed, Ok(Err(StandbyError::Fork { .. })));
                     if let Ok(Err(error)) = &followed {
                         tracing::error!(region = self.region.name, %error, "the region's file left its owner's log");
                     }
-                    ended = Some(());
+                    ended = true;
                     if fork {
                         break Turn::Anew;
                     }
@@ -158,8 +159,8 @@ impl Governor {
             }
         };
         halt.send_replace(true);
-        if ended.is_none() {
-            // It ends between two batches: what is being taken over is taken over whole.
+        if !ended {
+            // A batch that is being taken over meanwhile is taken over whole or not at all.
             drop(following.await);
         }
         turn
@@ -224,7 +225,7 @@ impl Governor {
         }
         gate.close();
         owned.end().await;
-        self.view.send_replace(RegionView::default());
+        self.owning.send_replace(None);
         tracing::info!(region = self.region.name, epoch, "the region is no longer answered for here");
         Ok(())
     }
@@ -232,19 +233,9 @@ impl Governor {
     /// Answers until the lease has ended, the node stops, or somebody wishes it handed over.
     async fn answer_for(&mut self, core: &Core, owned: &Owned, epoch: u64) -> Option<HandOver> {
         let gate = core.database.gate();
-        let mut commits = core.database.commits();
-        let table = EventTable::open(&core.database).await;
+        let (published, consumed) = (owned.published.clone(), owned.consumed.clone());
+        self.owning.send_replace(Some(Owning { published, consumed }));
         loop {
-            let last = match &table {
-                Ok(table) => table.last_seq().await.unwrap_or_default(),
-                Err(_) => 0,
-            };
-            self.view.send_replace(RegionView {
-                owned: true,
-                seq: last,
-                published: Some(owned.published.clone()),
-                consumed: Some(owned.consumed.clone()),
-            });
             let lease = self.lease.borrow().clone();
             match lease.until {
                 Some(until) if lease.epoch == epoch && Instant::now() < until => gate.open_until(until),
@@ -256,7 +247,6 @@ impl Governor {
                 () = tokio::time::sleep_until(until.into()) => {}
                 _ = self.stop.wait_for(|stop| *stop) => return None,
                 wish = self.wishes.recv() => if wish.is_some() { return wish },
-                _ = commits.changed() => {}
             }
         }
     }
@@ -323,7 +313,7 @@ impl Governor {
         let data = &self.shared.config.node.data;
         let path = file(data, &self.region.name);
         let lease = self.lease.borrow().clone();
-        let whole = super::control::snapshot(&self.shared, &self.region.name, &lease).await;
+        let whole = snapshot(&self.shared, &self.region.name, &lease).await;
         let (whole, log) = match whole {
             Ok(whole) => (Some(whole), None),
             Err(error) => {

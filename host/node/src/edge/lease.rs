@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edge_data::LocalDatabase;
-use edge_data::lease::{Answer, Ask, Lease, LeaseStore, Question, Tenant, Terms};
+use edge_data::lease::{Answer, Ask, LeaseStore, Tenant, Terms};
 use libsql::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::Others;
+use crate::data::Reach;
 
 /// What is known of a region's lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,53 +34,60 @@ pub(crate) enum Order {
 }
 
 /// The database whose primary keeps the leases.
-#[derive(Clone)]
 pub(crate) enum LeaseBoard {
     /// A file on this machine.
     Local(LocalDatabase),
     /// A server.
-    Remote {
-        /// Its URL.
-        url: String,
-        /// The token that it wants.
-        token: String,
-    },
+    Remote(Reach),
 }
 
-impl LeaseBoard {
+/// Who asks for a region's lease, and the connection that is kept for it.
+pub(crate) struct Asker {
+    board: Arc<LeaseBoard>,
+    region: String,
+    me: String,
+    store: Option<LeaseStore>,
+}
+
+impl Asker {
+    /// Asks for the lease of `region` as `me`; whoever only looks is nobody.
+    pub(crate) const fn new(board: Arc<LeaseBoard>, region: String, me: String) -> Self {
+        Self { board, region, me, store: None }
+    }
+
     async fn connect(&self) -> Result<Connection, libsql::Error> {
-        match self {
-            Self::Local(database) => database.connect().await,
-            Self::Remote { url, token } => {
+        match &*self.board {
+            LeaseBoard::Local(database) => database.connect().await,
+            LeaseBoard::Remote(Reach { url, token }) => {
                 libsql::Builder::new_remote(url.clone(), token.clone()).build().await?.connect()
             }
         }
     }
-}
 
-impl LeaseBoard {
-    /// The row of a region, for somebody who will not take it.
-    pub(crate) async fn look(
-        &self,
-        store: &mut Option<LeaseStore>,
-        region: &str,
-    ) -> Result<Option<Lease>, String> {
-        let looking = async {
-            if store.is_none() {
+    async fn try_ask(&mut self, ask: &Ask) -> Result<Answer, String> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => {
                 let connection = self.connect().await.map_err(|e| e.to_string())?;
-                *store = Some(LeaseStore::new(connection, region.to_owned(), String::new()));
-            }
-            match store {
-                Some(store) => store.ask(&Ask::Look).await.map_err(|e| e.to_string()),
-                None => Ok(Answer::Lost),
+                LeaseStore::new(connection, self.region.clone(), self.me.clone())
             }
         };
-        match tokio::time::timeout(Duration::from_secs(2), looking).await {
-            Ok(Ok(Answer::Found(lease))) => Ok(lease),
-            Ok(Ok(_)) => Err("no answer".to_owned()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err("no answer in time".to_owned()),
-        }
+        let answer = store.ask(ask).await.map_err(|e| e.to_string())?;
+        // One that failed, or was given up, is not used again.
+        self.store = Some(store);
+        Ok(answer)
+    }
+
+    /// Asks, for so long; [`Answer::Lost`] where no answer comes.
+    pub(crate) async fn ask(&mut self, ask: &Ask, patience: Duration) -> Answer {
+        let lost = match tokio::time::timeout(patience, self.try_ask(ask)).await {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(error)) => error,
+            Err(_) => "no answer in time".to_owned(),
+        };
+        metrics::counter!("lease_questions_lost_total", "region" => self.region.clone()).increment(1);
+        tracing::warn!(region = self.region, error = lost, "the region's lease cannot be asked for");
+        Answer::Lost
     }
 }
 
@@ -101,10 +109,12 @@ impl LeaseKeeper {
     pub(crate) async fn run(self, mut orders: mpsc::Receiver<Order>) {
         let base = Instant::now();
         let mut tenant = Tenant::new(self.me.clone(), self.terms, base.elapsed());
-        let mut store = None;
+        let mut asker = Asker::new(self.board.clone(), self.region.clone(), self.me.clone());
+        // An answer is of use for so long.
+        let patience = (self.terms.term / 4).max(Duration::from_millis(100));
         loop {
             if let Some(question) = tenant.ask(base.elapsed()) {
-                let answer = self.ask(&mut store, &question).await;
+                let answer = asker.ask(&question.ask, patience).await;
                 let lost = matches!((&question.ask, &answer), (Ask::Renew { .. }, Answer::Lost));
                 tenant.answered(&question, answer, base.elapsed());
                 if lost {
@@ -129,7 +139,7 @@ impl LeaseKeeper {
         if tenant.leave("", base.elapsed())
             && let Some(question) = tenant.ask(base.elapsed())
         {
-            let answer = self.ask(&mut store, &question).await;
+            let answer = asker.ask(&question.ask, patience).await;
             tracing::info!(region = self.region, ?answer, "the region's lease was given back");
         }
     }
@@ -141,30 +151,6 @@ impl LeaseKeeper {
             tenant.promised(epoch, asked);
             metrics::counter!("lease_kept_by_promises_total", "region" => self.region.clone()).increment(1);
         }
-    }
-
-    /// Asks, for as long as an answer is of use.
-    async fn ask(&self, store: &mut Option<LeaseStore>, question: &Question) -> Answer {
-        let asking = async {
-            if store.is_none() {
-                let connection = self.board.connect().await.map_err(|e| e.to_string())?;
-                *store = Some(LeaseStore::new(connection, self.region.clone(), self.me.clone()));
-            }
-            match store {
-                Some(store) => store.ask(&question.ask).await.map_err(|e| e.to_string()),
-                None => Ok(Answer::Lost),
-            }
-        };
-        let patience = (self.terms.term / 4).max(Duration::from_millis(100));
-        let lost = match tokio::time::timeout(patience, asking).await {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(error)) => error,
-            Err(_) => "no answer in time".to_owned(),
-        };
-        metrics::counter!("lease_questions_lost_total", "region" => self.region.clone()).increment(1);
-        tracing::warn!(region = self.region, error = lost, "the region's lease cannot be asked for");
-        *store = None;
-        Answer::Lost
     }
 
     fn publish(&self, tenant: &Tenant, base: Instant) {

@@ -18,13 +18,13 @@ use edge_delivery::admin::{Admin, Operations};
 use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
 use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
-use edge_streams::{RelayStatus, StandbyStatus};
+use edge_streams::{EventTable, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::control::{Answers, EdgeStatus, Others, RegionStatus, ReplicaView};
 use self::core::Core;
-use self::governor::{Governor, HandOver, RegionView};
+use self::governor::{Governor, HandOver, Owning};
 use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
 use crate::commons::Commons;
 use crate::config::{Config, read_atlas};
@@ -90,7 +90,7 @@ struct Slot {
     orders: mpsc::WeakSender<Order>,
     wishes: mpsc::Sender<HandOver>,
     standby: StandbyStatus,
-    view: watch::Receiver<RegionView>,
+    owning: watch::Receiver<Option<Owning>>,
     database: watch::Receiver<Option<LocalDatabase>>,
 }
 
@@ -116,34 +116,49 @@ impl Regions {
         }
     }
 
-    fn status(&self, shared: &Shared) -> EdgeStatus {
+    async fn status(&self, shared: &Shared) -> EdgeStatus {
         let free: usize = self.front.status().map(|component| component.permits_free).min().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "hundreds")]
         let load = 1.0 - free as f64 / self.permits.max(1) as f64;
-        let region = |(name, slot): (&String, &Slot)| {
-            let (lease, view) = (slot.lease.borrow().clone(), slot.view.borrow().clone());
-            RegionStatus {
-                name: name.clone(),
-                owner: lease.holder.as_deref().map(|holder| edge_of(holder).to_owned()),
-                owned: view.owned,
-                epoch: lease.epoch,
-                seq: if view.owned { view.seq } else { slot.standby.reached() },
-                behind: if view.owned { 0 } else { slot.standby.behind() },
-                lag_ms: if view.owned { 0 } else { slot.standby.lag_ms() },
-                published: view.published.as_ref().map_or(0, RelayStatus::delivered),
-                consumed: view.consumed.as_ref().map_or(0, RelayStatus::delivered),
-            }
-        };
         let replica = |(label, database): &(String, ReplicatedDatabase)| {
             let status = database.status();
             ReplicaView { database: label.clone(), seen: status.seen, failing: status.failing }
         };
+        let regions = self.slots.iter().map(|(name, slot)| slot.status(name));
         EdgeStatus {
             name: shared.config.node.name.clone(),
             holder: shared.holder.clone(),
             load,
-            regions: self.slots.iter().map(region).collect(),
+            regions: futures::future::join_all(regions).await,
             replicas: shared.replicated.iter().map(replica).collect(),
+        }
+    }
+}
+
+impl Slot {
+    async fn status(&self, name: &str) -> RegionStatus {
+        let (lease, owning) = (self.lease.borrow().clone(), self.owning.borrow().clone());
+        let standby = owning.is_none();
+        RegionStatus {
+            name: name.to_owned(),
+            owner: lease.holder.as_deref().map(|holder| edge_of(holder).to_owned()),
+            owned: !standby,
+            epoch: lease.epoch,
+            seq: if standby { self.standby.reached() } else { self.last_seq().await },
+            behind: if standby { self.standby.behind() } else { 0 },
+            lag_ms: if standby { self.standby.lag_ms() } else { 0 },
+            published: owning.as_ref().map_or(0, |owning| owning.published.delivered()),
+            consumed: owning.as_ref().map_or(0, |owning| owning.consumed.delivered()),
+        }
+    }
+
+    /// The last event in the region's file; 0 where it cannot be read.
+    async fn last_seq(&self) -> u64 {
+        let database = self.database.borrow().clone();
+        let Some(database) = database else { return 0 };
+        match EventTable::open(&database).await {
+            Ok(table) => table.last_seq().await.unwrap_or_default(),
+            Err(_) => 0,
         }
     }
 }
@@ -155,8 +170,10 @@ struct Operator {
 }
 
 impl Operations for Operator {
-    fn status(&self) -> serde_json::Value {
-        serde_json::to_value(self.regions.status(&self.shared)).unwrap_or_default()
+    fn status(&self) -> edge_delivery::admin::Told<'_> {
+        Box::pin(async move {
+            serde_json::to_value(self.regions.status(&self.shared).await).map_err(|e| e.to_string())
+        })
     }
 
     fn hand_over<'a>(&'a self, region: &'a str, to: &'a str) -> edge_delivery::admin::Done<'a> {
@@ -182,23 +199,28 @@ impl Operations for Operator {
         })
     }
 
-    fn refresh(&self) {
-        #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
-        for region in self.regions.status(&self.shared).regions {
-            let node = self.shared.config.node.name.clone();
-            let gauge = |name: &'static str, value: u64| {
-                metrics::gauge!(name, "node" => node.clone(), "region" => region.name.clone())
-                    .set(value as f64);
-            };
-            gauge("region_owned", region.owned.into());
-            gauge("region_epoch", region.epoch);
-            gauge("region_seq", region.seq);
-            gauge("region_standby_behind", region.behind);
-            gauge("region_standby_lag_ms", region.lag_ms);
-            gauge("region_published_seq", region.published);
-            gauge("region_consumed_seq", region.consumed);
-        }
+    fn refresh(&self) -> edge_delivery::admin::Done<'_> {
+        Box::pin(async move {
+            let node = &self.shared.config.node.name;
+            self.regions.status(&self.shared).await.regions.iter().for_each(|region| gauge(node, region));
+            Ok(())
+        })
     }
+}
+
+/// Brings a region's figures up to date.
+fn gauge(node: &str, region: &RegionStatus) {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
+    let gauge = |name: &'static str, value: u64| {
+        metrics::gauge!(name, "node" => node.to_owned(), "region" => region.name.clone()).set(value as f64);
+    };
+    gauge("region_owned", region.owned.into());
+    gauge("region_epoch", region.epoch);
+    gauge("region_seq", region.seq);
+    gauge("region_standby_behind", region.behind);
+    gauge("region_standby_lag_ms", region.lag_ms);
+    gauge("region_published_seq", region.published);
+    gauge("region_consumed_seq", region.consumed);
 }
 
 /// Starts a node among others.
@@ -272,7 +294,6 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
 fn router_options(config: &Config) -> RouterOptions {
     let (id_paths, home_paths) = config.regions.patterns();
     RouterOptions {
-        me: config.node.name.clone(),
         // Checked when the file was read.
         header: config.regions.header.parse().unwrap_or(http::HeaderName::from_static("edge-of-region")),
         id_paths,
@@ -305,9 +326,7 @@ async fn open_shared(
         if *name == config.regions.database {
             board = Some(match &opened {
                 Opened::Local(database) => LeaseBoard::Local(database.clone()),
-                Opened::Replicated(_, primary) => {
-                    LeaseBoard::Remote { url: primary.url.clone(), token: primary.token.clone() }
-                }
+                Opened::Replicated(_, primary) => LeaseBoard::Remote(primary.clone()),
             });
         }
         match opened {
@@ -351,21 +370,20 @@ struct Starting<'a> {
 impl Starting<'_> {
     fn keep_lease(
         &mut self,
-        region: &edge_delivery::regions::Region,
+        region: &str,
         order: usize,
+        others: Vec<String>,
     ) -> (watch::Receiver<LeaseView>, mpsc::Sender<Order>) {
         let view = watch::Sender::default();
         let lease = view.subscribe();
         let (orders, taken) = mpsc::channel(8);
         let terms = self.shared.config.regions.terms(order);
-        let me = &self.shared.config.node.name;
-        let edges = region.edges.iter().filter(|edge| *edge != me).cloned().collect();
         let keeper = LeaseKeeper {
             board: self.board.clone(),
-            region: region.name.clone(),
+            region: region.to_owned(),
             me: self.shared.holder.clone(),
             terms,
-            others: Others { shared: self.shared.clone(), edges },
+            others: Others { shared: self.shared.clone(), edges: others },
             view,
         };
         self.tasks.push(tokio::spawn(keeper.run(taken)));
@@ -382,18 +400,19 @@ impl Starting<'_> {
         let topic = self.commons.topic(&self.shared.config, &region.name).await?;
         let topic = topic.context("the regions need a stream")?;
         let core = Core::open(&self.shared, region).await?;
-        let (lease, orders) = self.keep_lease(region, order);
-        let (wishes, wished) = mpsc::channel(1);
-        let (view, database) = (watch::Sender::default(), watch::Sender::new(Some(core.database.clone())));
-        let standby = StandbyStatus::default();
         let me = &self.shared.config.node.name;
+        let others: Vec<String> = region.edges.iter().filter(|edge| *edge != me).cloned().collect();
+        let (lease, orders) = self.keep_lease(&region.name, order, others.clone());
+        let (wishes, wished) = mpsc::channel(1);
+        let (owning, database) = (watch::Sender::new(None), watch::Sender::new(Some(core.database.clone())));
+        let standby = StandbyStatus::default();
         let slot = Slot {
-            others: region.edges.iter().filter(|edge| *edge != me).cloned().collect(),
+            others,
             lease: lease.clone(),
             orders: orders.downgrade(),
             wishes,
             standby: standby.clone(),
-            view: view.subscribe(),
+            owning: owning.subscribe(),
             database: database.subscribe(),
         };
         let governor = Governor {
@@ -405,7 +424,7 @@ impl Starting<'_> {
             orders,
             wishes: wished,
             standby,
-            view,
+            owning,
             database,
             stop: self.stopped.clone(),
         };

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
+use edge_delivery::internal::EventRoute;
 use edge_delivery::regions::Owned as Answering;
-use edge_delivery::{Durability, Freshness, Hub, Public, PublicOptions, Sockets, StreamProgress};
+use edge_delivery::{Durability, Freshness, Hub, Public, Sockets, StreamProgress};
 use edge_streams::{Deliver, EventTable, Publish, Relay, RelayStatus, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::core::Core;
-use crate::node::tick;
+use crate::node::{public_options, tick};
 
 /// How long sockets and tasks have to end once the region is given up.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -91,13 +91,7 @@ impl Shared {
         sockets: Option<Arc<Sockets>>,
         durability: Arc<Durability>,
     ) -> Public {
-        let options = PublicOptions {
-            limits: self.config.limits.public(),
-            internal_prefix: self.config.internal.prefix.clone(),
-            internal_header: INTERNAL_HEADER,
-            tls: self.config.tls.is_some(),
-        };
         let freshness = Freshness::new(self.config.durability.seen_header(), self.replicated.clone());
-        Public::new(core.app.clone(), options, sockets, durability, freshness)
+        Public::new(core.app.clone(), public_options(&self.config), sockets, durability, freshness)
     }
 }
