@@ -71,10 +71,7 @@ impl Length {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    // Several providers of TLS are linked; one is chosen, first of all.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        anyhow::bail!("a TLS provider was installed before the program started");
-    }
+    edge_node::choose_tls_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.scenario {

@@ -1,6 +1,7 @@
 //! Tests of the whole, in one binary: each module is a part of the product seen from outside.
 
 mod api;
+mod backup;
 mod bad_input;
 mod components;
 mod crash;
@@ -12,15 +13,18 @@ mod fences;
 mod fuzz;
 mod global;
 mod graphql;
+mod held;
 mod history;
 mod limits;
 mod live;
 mod marks;
 mod photos;
+mod relay;
 mod rides;
 mod schema;
 mod starting;
 mod statements;
+mod stores;
 mod subscriptions;
 mod tidy;
 mod tls;

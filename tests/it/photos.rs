@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::live::Walk;
 use crate::rides::act;
+use crate::stores::foreign_store;
 
 const JPEG: &[u8] = include_bytes!("../data/photos/photo.jpg");
 const WEBP: &[u8] = include_bytes!("../data/photos/photo.webp");
@@ -73,28 +74,6 @@ async fn photos_are_kept_in_a_folder_where_nothing_else_is_set() {
     let folder = node.folder.path().join("objects");
     a_photos_life(&node, || files(&folder)).await;
     node.stop().await;
-}
-
-/// An S3-compatible store of others' making, which checks signatures, on a free port.
-async fn foreign_store(root: &std::path::Path) -> std::net::SocketAddr {
-    std::fs::create_dir(root.join("bucket")).expect("a bucket");
-    let files = s3s_fs::FileSystem::new(root).expect("a store");
-    let mut builder = s3s::service::S3ServiceBuilder::new(files);
-    builder.set_auth(s3s::auth::SimpleAuth::from_single("walker", "correct horse"));
-    let service = builder.build();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let io = hyper_util::rt::TokioIo::new(socket);
-                // How a connection ends is its client's concern.
-                drop(hyper::server::conn::http1::Builder::new().serve_connection(io, service).await);
-            });
-        }
-    });
-    address
 }
 
 /// A node whose photos go to a foreign store.

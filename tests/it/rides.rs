@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Asks until the answer is as wanted.
-async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+pub async fn until(client: &Client, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let answer = client.get(path).await;

@@ -44,6 +44,7 @@ impl Edges {
     /// # Panics
     /// When they do not start.
     pub async fn start(count: u16, libsql: &str, ttl: Duration, test: &str) -> Self {
+        edge_node::choose_tls_provider();
         let folder = tempfile::tempdir().expect("a folder");
         let options = ClusterOptions {
             edges: count,
@@ -101,14 +102,33 @@ impl Edges {
         child.wait().expect("gone");
     }
 
-    /// Has an edge stand still, or go on.
+    /// Has an edge stand still; returns when every thread of it does.
+    ///
+    /// # Panics
+    /// When it cannot be told to, or does not.
+    pub fn stand_still(&self, index: usize) {
+        let id = self.signal(index, "-STOP");
+        let started = Instant::now();
+        // The signal was sent when `kill` returns, and takes effect a little later: until then the edge may still answer.
+        while !all_stand_still(id) {
+            assert!(started.elapsed() < PATIENCE, "process {id} goes on");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Has an edge that stands still go on.
     ///
     /// # Panics
     /// When it cannot be told to.
-    pub fn signal(&self, index: usize, signal: &str) {
-        let id = self.all[index].child.as_ref().expect("it runs").id().to_string();
-        let done = Command::new("kill").args([signal, &id]).status().expect("kill");
+    pub fn go_on(&self, index: usize) {
+        self.signal(index, "-CONT");
+    }
+
+    fn signal(&self, index: usize, signal: &str) -> u32 {
+        let id = self.all[index].child.as_ref().expect("it runs").id();
+        let done = Command::new("kill").args([signal, &id.to_string()]).status().expect("kill");
         assert!(done.success(), "kill {signal} {id}");
+        id
     }
 
     /// What an edge says of itself; none where it does not answer.
@@ -182,6 +202,15 @@ impl Edges {
         (answer.status().as_u16(), answer.text().await.expect("read"))
     }
 
+    /// What an edge's node file says.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    pub fn config(&self, index: usize) -> Config {
+        Config::load(&self.all[index].file).expect("a node file")
+    }
+
     /// A client of an edge.
     #[must_use]
     pub fn client(&self, index: usize) -> Client {
@@ -224,6 +253,15 @@ impl Drop for Edges {
             }
         }
     }
+}
+
+/// Whether every thread of a process is stopped, as proc(5) tells: the state stands behind the name, which is in brackets.
+fn all_stand_still(process: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    tasks.flatten().all(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// Writes an edge's node file.

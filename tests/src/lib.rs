@@ -226,6 +226,7 @@ impl Client {
     /// A caller without a token of the node at this URL.
     #[must_use]
     pub fn of(url: &str) -> Self {
+        edge_node::choose_tls_provider();
         Self { http: reqwest::Client::new(), base: url.to_owned(), token: None }
     }
 

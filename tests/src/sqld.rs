@@ -81,6 +81,7 @@ impl Sqld {
         self.child = Some(child);
         let started = Instant::now();
         let health = format!("{}/health", self.url());
+        edge_node::choose_tls_provider();
         while reqwest::get(&health).await.is_err() {
             assert!(started.elapsed() < PATIENCE, "the server does not answer at {health}");
             tokio::time::sleep(Duration::from_millis(20)).await;

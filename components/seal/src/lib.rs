@@ -7,6 +7,10 @@
 //! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03): its nonces are long enough to be drawn at random. The context, such as
 //! the id of what was sealed, is authenticated with it, so that a sealed text is of no use in another's place. Keys are
 //! derived by HKDF-SHA256 (RFC 5869).
+//!
+//! Beside it, [`proof`]: how a request shows that it comes from a holder of a shared secret.
+
+pub mod proof;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};

@@ -36,7 +36,7 @@ pub trait Operations: Send + Sync + 'static {
 
 /// The service behind the admin listener.
 pub struct Admin {
-    app: Arc<App>,
+    app: Option<Arc<App>>,
     relays: Vec<(&'static str, RelayStatus)>,
     replicated: Vec<(String, ReplicatedDatabase)>,
     metrics: PrometheusHandle,
@@ -45,16 +45,21 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Reports on `app`, on the relays by what they deliver to, and on the replicas by their label; ready while `ready` is true.
+    /// Reports on the relays by what they deliver to; ready while `ready` is true.
     #[must_use]
-    pub fn new(
-        app: Arc<App>,
+    pub const fn new(
         relays: Vec<(&'static str, RelayStatus)>,
-        replicated: Vec<(String, ReplicatedDatabase)>,
         metrics: PrometheusHandle,
         ready: Arc<AtomicBool>,
     ) -> Self {
-        Self { app, relays, replicated, metrics, ready, operations: None }
+        Self { app: None, relays, replicated: Vec::new(), metrics, ready, operations: None }
+    }
+
+    /// Reports on an application, too, and on the replicas that it reads, by their label.
+    #[must_use]
+    pub fn with_app(mut self, app: Arc<App>, replicated: Vec<(String, ReplicatedDatabase)>) -> Self {
+        (self.app, self.replicated) = (Some(app), replicated);
+        self
     }
 
     /// Takes what an operator asks of a node among others, too.
@@ -106,7 +111,7 @@ impl Admin {
         {
             tracing::warn!(error, "the regions' figures are not up to date");
         }
-        for component in self.app.status() {
+        for component in self.app.iter().flat_map(|app| app.status()) {
             let id = component.id;
             metrics::gauge!("component_permits_free", "component" => id.clone())
                 .set(component.permits_free as f64);

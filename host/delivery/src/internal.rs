@@ -154,10 +154,27 @@ impl Deliver for EventRoute {
 }
 
 /// Has a standby's events taken over by the component that takes them at `take-over`.
-pub struct TakeOverRoute(pub Internal);
+pub struct TakeOverRoute {
+    internal: Internal,
+    path: &'static str,
+}
+
+impl TakeOverRoute {
+    /// For a standby: people who are not known here yet will be.
+    #[must_use]
+    pub const fn following(internal: Internal) -> Self {
+        Self { internal, path: "take-over" }
+    }
+
+    /// For a restoration: people who are not known here will never be, and are as if erased.
+    #[must_use]
+    pub const fn restoring(internal: Internal) -> Self {
+        Self { internal, path: "take-over?unknown=erased" }
+    }
+}
 
 impl TakeOver for TakeOverRoute {
     async fn take_over(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
-        Ok(self.0.hand_over("take-over", records).await?.reached)
+        Ok(self.internal.hand_over(self.path, records).await?.reached)
     }
 }

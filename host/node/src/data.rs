@@ -91,6 +91,14 @@ pub(crate) async fn open_data(config: &Config, manifest: &Manifest) -> anyhow::R
     Ok(opened)
 }
 
+/// The token that a primary wants; empty for none.
+pub(crate) fn primary_token(primary: &Primary) -> anyhow::Result<String> {
+    let Some(file) = &primary.token_file else { return Ok(String::new()) };
+    let token = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the primary's token from {}", file.display()))?;
+    Ok(token.trim().to_owned())
+}
+
 /// Migrates a primary and opens the replica of it. Where a replica is there already, a primary that is away is left for
 /// later: reads and the region's own work do not need it.
 async fn open_replicated(
@@ -99,13 +107,7 @@ async fn open_replicated(
     pool: PoolOptions,
     migrations: &[Migration],
 ) -> anyhow::Result<(ReplicatedDatabase, Reach, Vec<String>)> {
-    let token = match &primary.token_file {
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the primary's token from {}", file.display()))?
-            .trim()
-            .to_owned(),
-        None => String::new(),
-    };
+    let token = primary_token(primary)?;
     let there = folder.exists();
     let server = libsql::Builder::new_remote(primary.url.clone(), token.clone()).build().await?;
     let migrated = async { anyhow::Ok(migrate::run_shared(&server.connect()?, migrations).await?) };

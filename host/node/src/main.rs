@@ -8,11 +8,7 @@ use edge_node::command::Cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
-    // Two libraries bring a TLS provider each; the first to be installed serves both.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        eprintln!("a TLS provider was installed before the program started");
-        return std::process::ExitCode::FAILURE;
-    }
+    edge_node::choose_tls_provider();
     match Cli::parse().run() {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

@@ -56,6 +56,7 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub async fn start_with(config: &Config, commons: &Commons) -> Result<Self, StartError> {
+        crate::choose_tls_provider();
         match config.regions.file {
             // Starting is large and rare: on the heap, so that whoever starts a node stays small.
             Some(_) => Box::pin(crate::edge::start(config, commons)).await,
@@ -107,7 +108,7 @@ impl Node {
             freshness,
         ));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Admin::new(app.clone(), events.relays, replicated, metrics, ready.clone());
+        let admin = Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated);
         let parts = Parts { app, sockets, ready, admin, stop, stopped, tasks };
         let handle = move |request, peer| {
             let public = public.clone();

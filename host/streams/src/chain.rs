@@ -43,13 +43,13 @@ impl Chain {
         Self { base, links: HashMap::new() }
     }
 
-    /// The log that a topic holds from its beginning.
+    /// Everything that a topic holds after `base`.
     ///
     /// # Errors
     /// When the topic cannot be read.
-    pub async fn read(topic: &dyn Topic) -> Result<Log, StreamError> {
-        let mut chain = Self::after(Position::START);
-        let Some(end) = topic.tail(1).await?.last().map(|last| last.place) else { return Ok(chain.log()) };
+    pub async fn read(topic: &dyn Topic, base: Position) -> Result<Self, StreamError> {
+        let mut chain = Self::after(base);
+        let Some(end) = topic.tail(1).await?.last().map(|last| last.place) else { return Ok(chain) };
         let mut reader = topic.read(0).await?;
         let mut place = None;
         while place.is_none_or(|place| place < end) {
@@ -58,7 +58,19 @@ impl Chain {
                 place = Some(entry.place);
             }
         }
-        Ok(chain.log())
+        Ok(chain)
+    }
+
+    /// The first number after the base of which there is a record, whether or not it belongs to the log.
+    #[must_use]
+    pub fn first_seq(&self) -> Option<u64> {
+        self.links.values().map(|link| link.seq).min()
+    }
+
+    /// The newest epoch of any record after the base.
+    #[must_use]
+    pub fn newest_epoch(&self) -> u64 {
+        self.links.values().map(|link| link.epoch).max().unwrap_or_default()
     }
 
     /// Takes a record of the topic.

@@ -3,6 +3,7 @@
 use petwalker_journal::Envelope;
 
 use crate::event_table::EventTable;
+use crate::outbox::Outbox;
 use crate::relay::{Deliver, DeliverError};
 use crate::topic::{StreamError, Topic};
 
@@ -14,29 +15,29 @@ const TAIL: u32 = 256;
 const TAIL_MAX: u32 = TAIL << 12;
 
 /// The consumer that publishes. How far it is, the topic itself says, so there is no offset that could be wrong.
-pub struct Publish<T> {
+pub struct Publish<T, O = EventTable> {
     topic: T,
-    table: EventTable,
+    outbox: O,
 }
 
-impl<T: Topic> Publish<T> {
-    /// Publishes what `table` holds into `topic`.
-    pub const fn new(topic: T, table: EventTable) -> Self {
-        Self { topic, table }
+impl<T: Topic, O: Outbox> Publish<T, O> {
+    /// Publishes what `outbox` holds into `topic`.
+    pub const fn new(topic: T, outbox: O) -> Self {
+        Self { topic, outbox }
     }
 
-    /// The last record of the topic that is this table's own. One of the same number that another owner appended, while this
+    /// The last record of the topic that is this outbox's own. One of the same number that another owner appended, while this
     /// node was taking the region over from it, is not.
     ///
     /// # Errors
-    /// When topic or table cannot be read.
+    /// When topic or outbox cannot be read.
     pub async fn published(&self) -> Result<u64, StreamError> {
         let mut count = TAIL;
         loop {
             let tail = self.topic.tail(count).await?;
             for entry in tail.iter().rev() {
                 let seq = Envelope::decode(&entry.record)?.seq;
-                let own = self.table.read_after(seq.saturating_sub(1), 1).await?.pop();
+                let own = self.outbox.read_after(seq.saturating_sub(1), 1).await?.pop();
                 if own.is_some_and(|(own_seq, own)| own_seq == seq && own == entry.record) {
                     return Ok(seq);
                 }
@@ -56,7 +57,7 @@ impl<T: Topic> Publish<T> {
     }
 }
 
-impl<T: Topic> Deliver for Publish<T> {
+impl<T: Topic, O: Outbox> Deliver for Publish<T, O> {
     const BATCH_MAX: u32 = BATCH_MAX;
 
     async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::event_table::EventTable;
+use crate::outbox::Outbox;
 
 /// First and longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -77,17 +78,17 @@ impl RelayStatus {
     }
 }
 
-/// Reads the event table and delivers what it holds.
-pub struct Relay<D> {
-    table: EventTable,
+/// Reads a region's outbox and delivers what it holds.
+pub struct Relay<D, O = EventTable> {
+    outbox: O,
     consumer: D,
     status: RelayStatus,
 }
 
-impl<D: Deliver> Relay<D> {
-    /// A relay from `table` to `consumer`.
-    pub fn new(table: EventTable, consumer: D) -> Self {
-        Self { table, consumer, status: RelayStatus::default() }
+impl<D: Deliver, O: Outbox> Relay<D, O> {
+    /// A relay from `outbox` to `consumer`.
+    pub fn new(outbox: O, consumer: D) -> Self {
+        Self { outbox, consumer, status: RelayStatus::default() }
     }
 
     /// What it did so far.
@@ -114,7 +115,7 @@ impl<D: Deliver> Relay<D> {
                 Ok(Step::CaughtUp) => {
                     wait = BACK_OFF.0;
                     let open = tokio::select! {
-                        open = self.table.changed() => open,
+                        open = self.outbox.changed() => open,
                         _ = stop.changed() => return,
                     };
                     if !open {
@@ -141,7 +142,7 @@ impl<D: Deliver> Relay<D> {
             None => self.consumer.deliver(Vec::new()).await?,
         };
         let records =
-            self.table.read_after(after, D::BATCH_MAX).await.map_err(|e| DeliverError(e.to_string()))?;
+            self.outbox.read_after(after, D::BATCH_MAX).await.map_err(|e| DeliverError(e.to_string()))?;
         if records.is_empty() {
             return Ok(if reached.is_some() { Step::CaughtUp } else { Step::Delivered(after) });
         }

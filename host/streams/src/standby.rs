@@ -3,7 +3,6 @@
 //! Where it stands, its own file says: the last event there. It reads the topic from a place that is surely before that, and
 //! passes over what it has.
 
-use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use crate::chain::Log;
 use crate::event_table::EventTable;
 use crate::follow::{Follower, Verdict};
+use crate::log_reader::LogReader;
 use crate::relay::DeliverError;
 use crate::topic::{Entry, Pending, StreamError, Topic};
 
@@ -184,19 +184,12 @@ impl<A: TakeOver> Standby<A> {
     /// # Errors
     /// When it cannot be read or taken over.
     pub async fn take_over_whole(&self, log: &Log) -> Result<(), StandbyError> {
-        let order: HashMap<u64, usize> =
-            log.places.iter().enumerate().map(|(index, place)| (*place, index)).collect();
-        let mut reader = self.topic.read(0).await?;
+        let mut reader = LogReader::open(&*self.topic, log).await?;
         let mut follower = Follower::at(Position::START);
-        // Records mostly stand in the order of the log; those that do not wait for their turn.
-        let (mut waiting, mut taken) = (BTreeMap::new(), 0);
-        while taken < log.places.len() {
-            let entries = reader.next().await?;
-            waiting.extend(entries.into_iter().filter_map(|entry| Some((*order.get(&entry.place)?, entry))));
-            let mut ready = Vec::new();
-            while let Some(entry) = waiting.remove(&taken) {
-                ready.push(entry.record);
-                taken += 1;
+        loop {
+            let ready = reader.next().await?;
+            if ready.is_empty() {
+                return Ok(());
             }
             for part in ready.chunks(BATCH_MAX) {
                 for record in part {
@@ -205,7 +198,6 @@ impl<A: TakeOver> Standby<A> {
                 self.hand_over(follower.position(), part.to_vec()).await?;
             }
         }
-        Ok(())
     }
 
     /// Reads on to a place, or for ever.

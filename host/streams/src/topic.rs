@@ -38,6 +38,14 @@ pub enum StreamError {
     /// The database is closed.
     #[error("the database of the event table is closed")]
     Closed,
+    /// An application elsewhere did not give its events.
+    #[error("the application at {url} did not give its events: {reason}")]
+    Outbox {
+        /// Where it is.
+        url: String,
+        /// What it, or the network, said.
+        reason: String,
+    },
     /// The broker is away, or refuses.
     #[error("the broker at {endpoint} cannot be used for topic '{topic}': {reason}")]
     Broker {

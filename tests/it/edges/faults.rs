@@ -60,10 +60,10 @@ async fn an_owner_that_stood_still_wakes_up_as_a_stranger() {
     let (mine, done) = meanwhile!(local, other, async {
         let ((done, ()), next) = (
             meanwhile!(tutor, pet, async {
-                edges.signal(owner, "-STOP");
+                edges.stand_still(owner);
                 let next = edges.owner_of(REGION, PATIENCE).await;
                 assert_ne!(next, owner);
-                edges.signal(owner, "-CONT");
+                edges.go_on(owner);
             }),
             edges.owner_of(REGION, PATIENCE).await,
         );

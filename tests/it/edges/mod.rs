@@ -1,6 +1,7 @@
 //! Several edges, one service: regions that survive their edge, and requests that find their region.
 
 mod faults;
+mod restored;
 mod ways;
 
 use std::io::Read as _;
@@ -12,6 +13,8 @@ use edge_node::{Config, Node};
 use petwalker_tests::edges::{Edges, NODE_FILE};
 use petwalker_tests::{Client, Sqld};
 use serde_json::{Value, json};
+
+use crate::held::holdings;
 
 /// Praça da República, in the region that the tests look at.
 const PLACE: (f64, f64) = (-23.5431, -46.6425);
@@ -27,8 +30,6 @@ async fn edge_in_a_process_of_its_own() {
     let Some(file) = std::env::var_os(NODE_FILE) else { return };
     let config = Config::load(file.as_ref()).expect("a node file");
     edge_node::telemetry::start_log(&config.log).expect("logs");
-    // Two providers are linked, so one must be chosen.
-    rustls::crypto::ring::default_provider().install_default().expect("the first");
     let node = Node::start(&config).await.expect("starts");
     println!("\nlistening on {}", node.public_address());
     tokio::task::spawn_blocking(|| drop(std::io::stdin().read_to_end(&mut Vec::new()))).await.expect("read");
@@ -148,38 +149,6 @@ async fn all_there(tutor: &Client, done: &[Done]) {
     assert_eq!(listed, expected, "acknowledged and kept are not the same");
 }
 
-/// What the events make, by view, and the log's last digest: byte for byte what an edge holds of a region.
-async fn holdings(edges: &Edges, index: usize) -> Vec<(String, Vec<String>)> {
-    let file = edges.file(index, REGION);
-    let path = file.to_str().expect("UTF-8");
-    let connection =
-        libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
-    let mut rows = connection
-        .query(
-            "SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'replicated_%' ORDER BY 1",
-            (),
-        )
-        .await
-        .expect("views");
-    let mut names = vec!["(SELECT seq, hex(digest) FROM events)".to_owned()];
-    while let Some(row) = rows.next().await.expect("a row") {
-        names.push(row.get::<String>(0).expect("a name"));
-    }
-    assert!(names.len() >= 7, "{names:?}");
-    let mut all = Vec::new();
-    for name in names {
-        let mut rows =
-            connection.query(&format!("SELECT * FROM {name} ORDER BY 1, 2"), ()).await.expect("read");
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().await.expect("a row") {
-            let values = (0..row.column_count()).map(|column| row.get_value(column).expect("a value"));
-            found.push(format!("{:?}", values.collect::<Vec<_>>()));
-        }
-        all.push((name, found));
-    }
-    all
-}
-
 /// That all edges that run hold the same.
 async fn same_everywhere(edges: &Edges) {
     edges.converged(REGION).await;
@@ -191,7 +160,7 @@ async fn same_everywhere(edges: &Edges) {
     let mut first = None;
     for index in 0..edges.all.len() {
         if edges.status(index).await.is_some() {
-            let held = holdings(edges, index).await;
+            let held = holdings(&edges.file(index, REGION)).await;
             let first = first.get_or_insert_with(|| held.clone());
             for (one, other) in first.iter().zip(&held) {
                 assert_eq!(one, other, "{} differs at {}", one.0, edges.all[index].name);

@@ -42,6 +42,7 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "bad-credentials" => (StatusCode::UNAUTHORIZED, "Wrong e-mail address or password"),
         "bad-token" => (StatusCode::UNAUTHORIZED, "The token is not accepted"),
         "token-reused" => (StatusCode::UNAUTHORIZED, "The refresh token was used before"),
+        "not-fresh" => (StatusCode::UNAUTHORIZED, "The request was not made just now"),
         "forbidden" => (StatusCode::FORBIDDEN, "Not allowed"),
         "wrong-pin" => (StatusCode::FORBIDDEN, "Wrong PIN"),
         "not-found" => (StatusCode::NOT_FOUND, "Not found"),

@@ -7,11 +7,11 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Uri};
 use tower_service::Service as _;
 
 use super::problem::Problem;
-use super::{cors, events, graphql, local, openapi, regions, rest, sockets, take_over};
+use super::{cors, events, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over};
 
 /// Answers a request whose body was read.
 pub async fn answer(request: Request<Bytes>) -> Response {
@@ -43,6 +43,7 @@ fn router() -> Router {
         .route("/v1/hello", get(rest::hello))
         .route("/internal/events", post(internal_events))
         .route("/internal/take-over", post(internal_take_over))
+        .route("/internal/outbox", post(internal_outbox))
         .route("/internal/tick", post(internal_tick))
         .route("/internal/sockets", post(open_socket))
         .route("/internal/track", post(take_frames))
@@ -116,16 +117,35 @@ fn money() -> Router {
         .route("/v1/orders/{id}/confirm", post(rest::shop::confirm))
 }
 
-async fn internal_events(headers: HeaderMap, body: Bytes) -> Response {
-    local(events::consume(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+async fn internal_events(uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = async {
+        internal::node_or_relay(uri.path(), &headers, &body).await?;
+        events::consume(&body).await
+    };
+    local(answer).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn internal_take_over(headers: HeaderMap, body: Bytes) -> Response {
-    local(take_over::take_over(&headers, &body)).await.unwrap_or_else(IntoResponse::into_response)
+async fn internal_outbox(uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = async {
+        internal::node_or_relay(uri.path(), &headers, &body).await?;
+        outbox::read(&body).await
+    };
+    local(answer).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn internal_tick(headers: HeaderMap) -> Response {
-    local(events::tick(&headers)).await.unwrap_or_else(IntoResponse::into_response)
+async fn internal_take_over(uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let unknown_erased = uri.query() == Some("unknown=erased");
+    local(take_over::take_over(unknown_erased, &headers, &body))
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn internal_tick(uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = async {
+        internal::node_or_relay(uri.path(), &headers, &body).await?;
+        events::tick().await
+    };
+    local(answer).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn open_socket(headers: HeaderMap, body: Bytes) -> Response {

@@ -8,11 +8,11 @@ use http::HeaderMap;
 use petwalker_journal::{Batch, Envelope};
 use serde::{Deserialize, Serialize};
 
-use super::bindings::petwalker::identity::accounts;
+use super::bindings::petwalker::identity::accounts::{self, RefusalCode};
 use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::pricing::quotes;
 use super::bindings::petwalker::tracking::routes;
-use super::events;
+use super::internal;
 use super::ops::Outcome;
 use super::problem::Problem;
 
@@ -62,9 +62,9 @@ struct Order {
 }
 
 /// Takes over a batch of records in order: the events of one domain that follow each other in one transaction. What was
-/// taken over before is passed over.
-pub async fn take_over(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
+/// taken over before is passed over. `unknown_erased`: people who are not known here are as if erased, rather than not here yet.
+pub async fn take_over(unknown_erased: bool, headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
+    internal::only_the_node(headers).await?;
     let malformed = |e: &dyn std::fmt::Display| Problem::new("malformed", e.to_string());
     let batch: Batch = rmp_serde::from_slice(body).map_err(|e| malformed(&e))?;
     let mut keys = BTreeMap::new();
@@ -72,7 +72,7 @@ pub async fn take_over(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     let mut run: Vec<Sealed> = Vec::new();
     for record in batch.records {
         let envelope = Envelope::decode(&record).map_err(|e| malformed(&e))?;
-        let seal_key = key_of(&envelope, &mut keys)?;
+        let seal_key = key_of(&envelope, unknown_erased, &mut keys)?;
         let next = Sealed { domain: Domain::of(&envelope.event_type), bytes: record.into_vec(), seal_key };
         if run.last().is_some_and(|last| last.domain != next.domain) {
             reached = hand_over(std::mem::take(&mut run))?;
@@ -89,7 +89,11 @@ pub async fn take_over(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
 }
 
 /// The key of whom a sealed event is about; none where it was erased.
-fn key_of(envelope: &Envelope, known: &mut BTreeMap<String, Option<Vec<u8>>>) -> Outcome<Option<Vec<u8>>> {
+fn key_of(
+    envelope: &Envelope,
+    unknown_erased: bool,
+    known: &mut BTreeMap<String, Option<Vec<u8>>>,
+) -> Outcome<Option<Vec<u8>>> {
     if !matches!(envelope.event_type.as_str(), "ride.requested" | "quote.promised" | "track.kept") {
         return Ok(None);
     }
@@ -101,7 +105,10 @@ fn key_of(envelope: &Envelope, known: &mut BTreeMap<String, Option<Vec<u8>>>) ->
     if let Some(key) = known.get(&account) {
         return Ok(key.clone());
     }
-    let key = accounts::seal_key(&account)?;
+    let key = match accounts::seal_key(&account) {
+        Err(refusal) if unknown_erased && refusal.code == RefusalCode::NotFound => None,
+        found => found?,
+    };
     known.insert(account, key.clone());
     Ok(key)
 }

@@ -89,6 +89,11 @@ impl Guest for Component {
         Ok(views.into_iter().map(convert::offer).collect())
     }
 
+    fn events_after(seq: u64, limit: u32) -> Result<Vec<Vec<u8>>, Refusal> {
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(service::events_after(&sql, seq, limit)?)
+    }
+
     fn take_over(events: Vec<ReplicaEvent>) -> Result<u64, Refusal> {
         let events = events.into_iter().map(convert::owners_event).collect::<Result<_, _>>()?;
         let sql = region().map_err(service::Refusal::from)?;

@@ -18,7 +18,7 @@ pub use crate::sql::rides::Status;
 pub use act::{Action, act};
 pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
-pub use read::{OfferView, get, list, offers, statuses};
+pub use read::{OfferView, events_after, get, list, offers, statuses};
 pub use request::{Request, request};
 pub use take_over::take_over;
 pub use tick::{TickReport, tick};

@@ -1,13 +1,16 @@
 //! Reading rides and offers.
 
 use petwalker_kernel::{Moment, RideId};
-use petwalker_store::Sql;
+use petwalker_store::{Sql, read_after};
 
 use super::{Caller, Refusal, RideView, invalid};
 use crate::domain::{Ride, Role};
 use crate::sql::offers::OpenOffer;
 use crate::sql::rides::{Details, Status};
 use crate::sql::{offers as offer_rows, rides};
+
+/// Bytes of records after which no more are told at once.
+const RECORDS_BYTES_MAX: usize = 4 << 20;
 
 /// An open offer with what the walker must know of the ride.
 #[derive(Clone, Debug)]
@@ -104,4 +107,23 @@ pub fn offers(sql: &impl Sql, moment: &Moment<'_>, caller: Caller) -> Result<Vec
         }
     }
     Ok(views)
+}
+
+/// Records of the region's log after a sequence number, in order.
+///
+/// # Errors
+/// When the limit is out of range.
+pub fn events_after(sql: &impl Sql, seq: u64, limit: u32) -> Result<Vec<Vec<u8>>, Refusal> {
+    if !(1..=512).contains(&limit) {
+        return invalid("limit", "must be 1 to 512");
+    }
+    let mut bytes = 0;
+    let records = read_after(sql, seq, limit)?.into_iter().map(|(_, record)| record);
+    // The first is told however long it is, or a reader would never get past it.
+    let told = records.take_while(|record| {
+        let before = bytes;
+        bytes += record.len();
+        before == 0 || bytes <= RECORDS_BYTES_MAX
+    });
+    Ok(told.collect())
 }

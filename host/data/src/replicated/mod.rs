@@ -6,6 +6,7 @@
 //! who must see a write. Until the replica has it, reads go to the primary.
 
 mod connection;
+mod copy;
 mod primary;
 mod replica;
 
@@ -18,6 +19,7 @@ use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
 use tokio::sync::{Notify, watch};
 
 use self::connection::ReplicatedConnection;
+pub use self::copy::copy_of_primary;
 use self::primary::Primary;
 use self::replica::Replica;
 use crate::local::{OpenError, PoolOptions};

@@ -37,7 +37,7 @@ impl Replica {
     }
 
     /// Copies the primary into a fresh folder.
-    async fn make(options: &ReplicaOptions, number: u64) -> Result<Self, ReplicaError> {
+    pub(super) async fn make(options: &ReplicaOptions, number: u64) -> Result<Self, ReplicaError> {
         let source = source(options, number).await?;
         let no_replica = |reason: String| ReplicaError::NoReplica {
             folder: options.folder.clone(),

@@ -1,11 +1,14 @@
 //! The command line.
 
+mod backup;
 mod build;
 mod check;
 mod cluster;
 mod demo;
 mod hand_over;
 mod migrate;
+mod relay;
+mod restore;
 mod up;
 mod verify;
 
@@ -43,6 +46,12 @@ enum Command {
     Status(hand_over::Status),
     /// Hand a region over from the node that owns it to another edge
     HandOver(hand_over::HandOver),
+    /// Copy the databases, as they are at this moment, to a folder or an S3-compatible store; the node may run meanwhile
+    Backup(backup::Backup),
+    /// Restore the databases from a backup, and what the log holds beyond it: all of it, or up to a moment
+    Restore(restore::Restore),
+    /// Do what a node does around the components for an application that stock Spin serves: consumers, timers, stream
+    Relay(relay::Relay),
     /// Take a ride from sign-up to invoice, and check every figure
     Demo(demo::Demo),
 }
@@ -83,6 +92,9 @@ impl Cli {
             Command::Cluster(cluster) => cluster.run(),
             Command::Status(status) => status.run(),
             Command::HandOver(wish) => wish.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Relay(relay) => relay.run(),
             Command::Demo(demo) => demo.run(),
         }
     }

@@ -10,7 +10,7 @@ mod walk;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
@@ -336,9 +336,4 @@ fn print_invoice(invoice: &Value) -> anyhow::Result<()> {
     line(format_args!("  {:<28}{:>14}", "of it the platform's", money(&invoice["platform_fee"])?));
     line(format_args!("  {:<28}{:>14}", "payment", text(invoice, "payment")?));
     Ok(())
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

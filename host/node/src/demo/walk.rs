@@ -8,9 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::{Person, number, text};
+use super::say;
 use super::socket::Socket;
 use super::trace::{Fix, length_m, read_gpx, shift};
-use super::{now_ms, say};
+use crate::clock::now_ms;
 
 /// A recorded walk; see `tests/data/README.md`.
 pub(super) struct Recording {

@@ -9,18 +9,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use edge_data::WriteGate;
 use edge_delivery::internal::TakeOverRoute;
 use edge_delivery::regions::{Place, Region, Standing};
 use edge_streams::{
     Chain, EventTable, Publish, RelayStatus, Source, Standby, StandbyError, StandbyStatus, Topic,
 };
+use petwalker_journal::Position;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::{OwnersEvents, snapshot};
-use super::core::{Core, file, now_ms};
+use super::core::{Core, file};
 use super::lease::{LeaseView, Order};
 use super::owned::Owned;
 use super::{Shared, edge_of};
+use crate::clock::now_ms;
+use crate::epoch;
 
 /// How long a hand-over may take before it is given up.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +48,8 @@ pub(crate) struct Owning {
     pub(crate) published: RelayStatus,
     /// Consumed.
     pub(crate) consumed: RelayStatus,
+    /// Whether it may still write.
+    pub(crate) gate: WriteGate,
 }
 
 /// Governs one region on this node.
@@ -120,7 +126,7 @@ impl Governor {
             topic,
             database,
             Some(source),
-            TakeOverRoute(core.internal.clone()),
+            TakeOverRoute::following(core.internal.clone()),
             self.standby.clone(),
         )
     }
@@ -198,7 +204,8 @@ impl Governor {
         gate.open_until(until);
         let own = EventTable::open(&core.database).await?;
         let published = Publish::new(self.topic.clone(), own).published().await?;
-        core.begin_epoch(&self.region.name, epoch, &self.shared.config.node.name, published).await?;
+        let me = &self.shared.config.node.name;
+        epoch::begin(&core.database, &self.region.name, epoch, me, published).await?;
         let owned = Owned::start(&self.shared, core, self.topic.clone()).await?;
         self.place.set(Standing::Here(owned.answering.clone()));
         metrics::counter!("region_taken_over_total", "region" => self.region.name.clone()).increment(1);
@@ -234,7 +241,7 @@ impl Governor {
     async fn answer_for(&mut self, core: &Core, owned: &Owned, epoch: u64) -> Option<HandOver> {
         let gate = core.database.gate();
         let (published, consumed) = (owned.published.clone(), owned.consumed.clone());
-        self.owning.send_replace(Some(Owning { published, consumed }));
+        self.owning.send_replace(Some(Owning { published, consumed, gate: gate.clone() }));
         loop {
             let lease = self.lease.borrow().clone();
             match lease.until {
@@ -317,7 +324,7 @@ impl Governor {
         let (whole, log) = match whole {
             Ok(whole) => (Some(whole), None),
             Err(error) => {
-                let log = Chain::read(&*self.topic).await?;
+                let log = Chain::read(&*self.topic, Position::START).await?.log();
                 let further = log.end.epoch > known;
                 anyhow::ensure!(further, "{error:#}, and the topic does not go beyond what is here");
                 (None, Some(log))

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use self::control::{Answers, EdgeStatus, Others, RegionStatus, ReplicaView};
 use self::core::Core;
+pub(crate) use self::core::file as region_file;
 use self::governor::{Governor, HandOver, Owning};
 use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
 use crate::commons::Commons;
@@ -142,7 +143,8 @@ impl Slot {
         RegionStatus {
             name: name.to_owned(),
             owner: lease.holder.as_deref().map(|holder| edge_of(holder).to_owned()),
-            owned: !standby,
+            // An owner that stood still past its lease has not noticed yet.
+            owned: owning.as_ref().is_some_and(|owning| owning.gate.is_open()),
             epoch: lease.epoch,
             seq: if standby { self.standby.reached() } else { self.last_seq().await },
             behind: if standby { self.standby.behind() } else { 0 },
@@ -281,8 +283,9 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     let operations = Arc::new(Operator { shared: shared.clone(), regions });
     let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let metrics = crate::telemetry::metrics();
-    let admin = Admin::new(front.app.clone(), Vec::new(), shared.replicated.clone(), metrics, ready.clone());
-    let admin = admin.with_operations(operations);
+    let admin = Admin::new(Vec::new(), metrics, ready.clone())
+        .with_app(front.app.clone(), shared.replicated.clone())
+        .with_operations(operations);
     let parts = Parts { app: front.app, sockets, ready, admin, stop, stopped, tasks };
     let handle = move |request, peer| {
         let router = router.clone();

@@ -12,7 +12,7 @@ use crate::guest::bindings::petwalker::matching::rides::{self, RideState};
 use crate::guest::bindings::petwalker::tracking::routes::{
     self, Approach, ApproachReport, Batch, Progress, Receipt, TrackPoint,
 };
-use crate::guest::events;
+use crate::guest::internal;
 use crate::guest::live::{self, LiveMessage};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
@@ -99,7 +99,7 @@ fn refused(id: u64, problem: &Problem) -> Outcome<ByteBuf> {
 
 /// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.
 pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
+    internal::only_the_node(headers).await?;
     let Frames { frames } = unpack(body)?;
     let keys: Vec<String> = frames.iter().map(|frame| frame.key.clone()).collect();
     let statuses = rides::statuses(&keys)?;

@@ -18,7 +18,7 @@ use super::bindings::petwalker::tracking::routes;
 use super::live;
 use super::ops::{self, Outcome};
 use super::problem::Problem;
-use super::{events, extract, graphql};
+use super::{extract, graphql, internal};
 
 /// A client that wants a socket.
 #[derive(Deserialize)]
@@ -120,7 +120,7 @@ fn stored(id: u64, stored: &Stored) -> Outcome<ByteBuf> {
 
 /// Decides who may open a socket.
 pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
+    internal::only_the_node(headers).await?;
     let opening: Opening = unpack(body)?;
     let (caller, until) = holder(&opening).await?;
     if opening.path == "/graphql" {
@@ -191,7 +191,7 @@ fn open_live(caller: &Caller, id: &str, since: Option<&str>, until_ms: i64) -> O
 
 /// What is new of a ride since a cursor.
 pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
+    internal::only_the_node(headers).await?;
     let reading: Reading = unpack(body)?;
     let message = live::since(&reading.key, reading.cursor, None)?;
     let (to, over) = (message.cursor, message.over(reading.cursor));
@@ -200,7 +200,7 @@ pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
 
 /// Executes an operation of a socket, or its next step.
 pub async fn step(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
-    events::only_the_node(headers).await?;
+    internal::only_the_node(headers).await?;
     let operation: Operation = unpack(body)?;
     let caller: Caller = unpack(&operation.context)?;
     let stepped = match graphql::step(caller, &operation.request, operation.cursor).await {
