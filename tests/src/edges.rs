@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,12 +12,32 @@ use edge_node::cluster::{ClusterOptions, configure};
 use edge_node::config::Worth;
 use serde_json::Value;
 
+use crate::cable::Cable;
 use crate::{Client, config};
 
 /// Names the node file for the process that is to run it.
 pub const NODE_FILE: &str = "PETWALKER_TEST_NODE_FILE";
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// How edges are to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many.
+    pub count: u16,
+    /// The libSQL server.
+    pub libsql: String,
+    /// Terms of leases.
+    pub ttl: Duration,
+    /// The test that runs a node file in a process of its own.
+    pub program: String,
+    /// Whether they reach the server and each other by cables that can be cut.
+    pub cables: bool,
+    /// By how many seconds each one's clock is wrong; empty for right ones. Needs libfaketime.
+    pub clocks_off_s: Vec<i64>,
+    /// A Fluvio cluster that keeps the topics; files where there is none.
+    pub fluvio: Option<String>,
+}
 
 /// One edge.
 pub struct EdgeProcess {
@@ -27,6 +48,14 @@ pub struct EdgeProcess {
     admin: String,
     file: PathBuf,
     child: Option<Child>,
+    clock_off_s: Option<i64>,
+    cables: Option<Cables>,
+}
+
+/// What an edge reaches the others by.
+struct Cables {
+    primary: Cable,
+    peers: Vec<(usize, Cable)>,
 }
 
 /// Edges on this machine, each in a process of its own: topics in files, the global database at a libSQL server.
@@ -38,32 +67,74 @@ pub struct Edges {
     program: Vec<String>,
 }
 
+/// Where libfaketime is, which changes the clock of a process; none where it is not installed.
+#[must_use]
+pub fn faketime() -> Option<&'static Path> {
+    let path = Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1");
+    path.exists().then_some(path)
+}
+
 impl Edges {
-    /// Starts `count` edges; `test` is the test that runs a node file in a process of its own.
+    /// Starts edges, each in a folder that `prepare` is given before.
     ///
     /// # Panics
     /// When they do not start.
-    pub async fn start(count: u16, libsql: &str, ttl: Duration, test: &str) -> Self {
+    pub async fn start(plan: &Plan, prepare: impl Fn(&Path)) -> Self {
         edge_node::choose_tls_provider();
         let folder = tempfile::tempdir().expect("a folder");
         let options = ClusterOptions {
-            edges: count,
+            edges: plan.count,
             data: folder.path().to_owned(),
             port: None,
-            fluvio: None,
-            replicas: 1,
-            libsql: Some(libsql.to_owned()),
-            lease_ttl: ttl,
+            fluvio: plan.fluvio.clone(),
+            replicas: 2,
+            libsql: Some(plan.libsql.clone()),
+            lease_ttl: plan.ttl,
         };
-        let configs = configure(&options, &config(folder.path())).expect("configured");
-        let all = configs.iter().map(|config| write(folder.path(), config)).collect();
-        let program = vec![test.to_owned(), "--exact".into(), "--ignored".into(), "--nocapture".into()];
+        let mut configs = configure(&options, &config(folder.path())).expect("configured");
+        let mut all = Vec::new();
+        for index in 0..configs.len() {
+            // Topics of its own in a cluster that others use too.
+            configs[index].stream.topic_prefix = format!("t{}-", std::process::id());
+            let cables = if plan.cables { Some(lay(&mut configs, index).await) } else { None };
+            prepare(&configs[index].node.data);
+            let mut edge = write(folder.path(), &configs[index]);
+            (edge.cables, edge.clock_off_s) = (cables, plan.clocks_off_s.get(index).copied());
+            all.push(edge);
+        }
+        let program = vec![plan.program.clone(), "--exact".into(), "--ignored".into(), "--nocapture".into()];
         let mut edges = Self { all, folder, program };
         for index in 0..edges.all.len() {
             edges.resume(index);
         }
         edges.owner_of("sao-paulo-centro", PATIENCE).await;
         edges
+    }
+
+    /// Cuts an edge off from the primary, and from the other edges too where `peers` says so.
+    ///
+    /// # Panics
+    /// When there are no cables.
+    pub fn cut_off(&self, index: usize, peers: bool) {
+        self.cables_of(index, peers).for_each(Cable::cut);
+    }
+
+    /// Mends what was cut.
+    ///
+    /// # Panics
+    /// When there are no cables.
+    pub fn mend(&self, index: usize) {
+        self.cables_of(index, true).for_each(Cable::mend);
+    }
+
+    /// An edge's cable to the primary, and those between it and the other edges.
+    fn cables_of(&self, index: usize, peers: bool) -> impl Iterator<Item = &Cable> {
+        let own = self.all[index].cables.as_ref().expect("edges with cables");
+        let between = self.all.iter().enumerate().flat_map(move |(from, edge)| {
+            let cables = edge.cables.as_ref().into_iter().flat_map(|cables| &cables.peers);
+            cables.filter(move |(to, _)| from == index || *to == index).map(|(_, cable)| cable)
+        });
+        std::iter::once(&own.primary).chain(between.filter(move |_| peers))
     }
 
     /// Starts an edge that does not run.
@@ -77,7 +148,13 @@ impl Edges {
             .append(true)
             .open(edge.file.with_extension("log"))
             .expect("a log");
-        let mut child = Command::new(std::env::current_exe().expect("this program"))
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        if let (Some(off_s), Some(library)) = (edge.clock_off_s, faketime()) {
+            // The wall clock alone: no clock of hardware ever jumps.
+            command.env("LD_PRELOAD", library).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            command.env("DONT_FAKE_MONOTONIC", "1").env("FAKETIME", format!("{off_s:+}s"));
+        }
+        let mut child = command
             .args(&self.program)
             .env(NODE_FILE, &edge.file)
             .stdin(Stdio::piped())
@@ -283,7 +360,14 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
             put(format!("[databases.{label}.primary]\nurl = {:?}\nsync_interval_ms = 200", primary.url));
         }
     }
-    put(format!("[stream]\nfolder = {:?}", path(config.stream.folder.as_deref().expect("a folder"))));
+    put(format!(
+        "[stream]\ntopic_prefix = {:?}\nreplicas = {}",
+        config.stream.topic_prefix, config.stream.replicas
+    ));
+    match &config.stream.folder {
+        Some(folder) => put(format!("folder = {:?}", path(folder))),
+        None => put(format!("fluvio = {:?}", config.stream.fluvio)),
+    }
     put(format!("[regions]\nfile = {:?}", path(config.regions.file.as_deref().expect("a file"))));
     put(format!("lease_ttl_ms = {}", config.regions.lease_ttl_ms));
     let peers = config.peers.as_ref().expect("peers");
@@ -306,5 +390,31 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     std::fs::write(&file, text).expect("written");
     let (url, admin) =
         (format!("http://{}", config.listen.public), format!("http://{}", config.listen.admin));
-    EdgeProcess { name: config.node.name.clone(), url, admin, file, child: None }
+    let name = config.node.name.clone();
+    EdgeProcess { name, url, admin, file, child: None, clock_off_s: None, cables: None }
+}
+
+/// Has an edge reach the primary and the other edges by cables.
+async fn lay(configs: &mut [Config], index: usize) -> Cables {
+    let peers: Vec<SocketAddr> =
+        configs.iter().map(|config| config.peers.as_ref().expect("peers").listen).collect();
+    let config = &mut configs[index];
+    let global = config.databases.0.get_mut("global").and_then(|global| global.primary.as_mut());
+    let global = global.expect("a primary");
+    let server = global.url.trim_start_matches("http://").parse().expect("an address");
+    let primary = Cable::to(server).await;
+    global.url = format!("http://{}", primary.address);
+    let shared = config.regions.file.clone().expect("a file");
+    let mut atlas = std::fs::read_to_string(&shared).expect("read");
+    let mut cables = Cables { primary, peers: Vec::new() };
+    for (other, peer) in peers.into_iter().enumerate().filter(|(other, _)| *other != index) {
+        let cable = Cable::to(peer).await;
+        atlas =
+            atlas.replace(&format!("{:?}", peer.to_string()), &format!("{:?}", cable.address.to_string()));
+        cables.peers.push((other, cable));
+    }
+    let own = shared.with_file_name(format!("regions-{}.toml", config.node.name));
+    std::fs::write(&own, atlas).expect("written");
+    config.regions.file = Some(own);
+    cables
 }

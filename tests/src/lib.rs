@@ -1,5 +1,6 @@
 //! A node for tests: real components, real databases in a folder of its own, real sockets.
 
+pub mod cable;
 pub mod edges;
 mod socket;
 mod sqld;

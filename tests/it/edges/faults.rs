@@ -4,18 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Asking, PATIENCE, PLACE, REGION, TTL, all_there, another, insist, same_everywhere, three};
-
-/// Requests under way while something happens, some before it and some after: what was done.
-macro_rules! meanwhile {
-    ($tutor:expr, $pet:expr, $what:expr) => {{
-        let asking = Asking::start($tutor.clone(), $pet.clone());
-        asking.more(5).await;
-        let out = $what.await;
-        asking.more(5).await;
-        (asking.stop().await, out)
-    }};
-}
+use super::{PATIENCE, PLACE, REGION, TTL, all_there, another, insist, same_everywhere, three};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_region_survives_the_edge_that_is_killed() {

@@ -1,6 +1,19 @@
 //! Several edges, one service: regions that survive their edge, and requests that find their region.
 
+/// Requests under way while something happens, some before it and some after: what was done.
+macro_rules! meanwhile {
+    ($tutor:expr, $pet:expr, $what:expr) => {{
+        let asking = $crate::edges::Asking::start($tutor.clone(), $pet.clone());
+        asking.more(5).await;
+        let out = $what.await;
+        asking.more(5).await;
+        (asking.stop().await, out)
+    }};
+}
+
 mod faults;
+mod machines;
+mod partitions;
 mod restored;
 mod ways;
 
@@ -10,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use edge_node::{Config, Node};
-use petwalker_tests::edges::{Edges, NODE_FILE};
+use petwalker_tests::edges::{Edges, NODE_FILE, Plan};
 use petwalker_tests::{Client, Sqld};
 use serde_json::{Value, json};
 
@@ -43,9 +56,21 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 async fn three(test: &str) -> Option<(Edges, Sqld, tokio::sync::MutexGuard<'static, ()>)> {
     let turn = TURN.lock().await;
     let server = Sqld::start(test).await?;
-    let program = "edges::edge_in_a_process_of_its_own";
-    let edges = Edges::start(3, &server.url(), TTL, program).await;
+    let edges = Edges::start(&plan(&server), |_| {}).await;
     Some((edges, server, turn))
+}
+
+/// Three edges of that server.
+fn plan(server: &Sqld) -> Plan {
+    Plan {
+        count: 3,
+        libsql: server.url(),
+        ttl: TTL,
+        program: "edges::edge_in_a_process_of_its_own".to_owned(),
+        cables: false,
+        clocks_off_s: Vec::new(),
+        fluvio: None,
+    }
 }
 
 /// What became of a command.
