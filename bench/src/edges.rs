@@ -1,5 +1,5 @@
-//! `cargo load edges`: what it costs to come in at another edge, how long a region is without an owner, and what a sync of a
-//! replica costs those who read it.
+//! `cargo load edges`: what it costs to come in at another edge, how long requests wait for a region that changes hands or has
+//! lost its owner, and what a sync of a replica costs those who read it.
 //!
 //! The last wants a libSQL server, whose URL is in `PETWALKER_LIBSQL`.
 
@@ -19,6 +19,11 @@ const PLACE: (f64, f64) = (-23.5431, -46.6425);
 const TTL: Duration = Duration::from_secs(5);
 /// Forwarded over direct, at the median.
 const FORWARDING_MAX: Duration = Duration::from_millis(1);
+/// The longest that a request waits while a region is handed over.
+const HAND_OVER_MAX: Duration = Duration::from_secs(1);
+/// Hand-overs, and those who ask meanwhile.
+const HAND_OVERS: usize = 6;
+const ASKING: usize = 8;
 /// From the owner's end to the next write.
 const FAILOVER_MAX: Duration = Duration::from_secs(7);
 /// A replica's reads while it syncs, over its reads in quiet, at the 99th percentile.
@@ -104,6 +109,8 @@ pub(crate) async fn run(seconds: u64) -> anyhow::Result<()> {
 
     let over = forwarding(&tutor, &direct, &other, &path, seconds).await?;
     judge(&mut missed, "forwarded over direct, p50", over, FORWARDING_MAX);
+    let longest = hand_overs(&cluster, &owner, &tutor, &wanted).await?;
+    judge(&mut missed, "longest wait at a hand-over", longest, HAND_OVER_MAX);
     let took = failover(cluster, &owner, &tutor, &other, &wanted).await?;
     judge(&mut missed, "owner killed to next write", took, FAILOVER_MAX);
 
@@ -164,6 +171,60 @@ async fn forwarding(
         other.as_secs_f64() * 1e3
     );
     Ok(other.saturating_sub(direct))
+}
+
+/// Hands the region over and back while quotes are asked for at every edge; the longest that anybody waited. Nobody may be
+/// refused.
+async fn hand_overs(
+    cluster: &Cluster,
+    owner: &str,
+    tutor: &Caller,
+    wanted: &Value,
+) -> anyhow::Result<Duration> {
+    let edges: Vec<(String, String, String)> = cluster
+        .edges()
+        .map(|(name, url, admin)| (name.to_owned(), url.to_owned(), admin.to_owned()))
+        .collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut asking = tokio::task::JoinSet::new();
+    for person in 0..ASKING {
+        let (tutor, wanted, stop) = (tutor.clone(), wanted.clone(), stop.clone());
+        let url = format!("{}/v1/quotes", edges[person % edges.len()].1);
+        asking.spawn(async move {
+            let (mut longest, mut number) = (Duration::ZERO, 0_u32);
+            while !stop.load(Ordering::Relaxed) {
+                number += 1;
+                let began = Instant::now();
+                tutor.must(Method::POST, &url, Some(&wanted), &format!("h-{person}-{number}")).await?;
+                longest = longest.max(began.elapsed());
+            }
+            anyhow::Ok((longest, number))
+        });
+    }
+    let (heir, ..) = edges.iter().find(|(name, ..)| name != owner).context("no other")?;
+    let mut turns = [owner, heir].into_iter().cycle();
+    let mut from = turns.next().context("an owner")?;
+    for to in turns.take(HAND_OVERS) {
+        // Once somebody owns it for a while.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let (.., admin) = edges.iter().find(|(name, ..)| name == from).context("no owner")?;
+        let url = format!("{admin}/regions/{REGION}/hand-over?to={to}");
+        let answer = tutor.http.post(url).send().await?;
+        ensure!(answer.status().is_success(), "not handed over: {}", answer.text().await?);
+        while cluster.owner(REGION).await?.as_deref() != Some(to) {
+            tokio::task::yield_now().await;
+        }
+        from = to;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (mut longest, mut answered) = (Duration::ZERO, 0);
+    while let Some(asked) = asking.join_next().await {
+        let (waited, count) = asked??;
+        longest = longest.max(waited);
+        answered += count;
+    }
+    println!("{HAND_OVERS} hand-overs, {answered} quotes given meanwhile, none refused");
+    Ok(longest)
 }
 
 /// Kills the owner while quotes are asked for; how long until one is given again.

@@ -18,6 +18,7 @@ mod history;
 mod limits;
 mod live;
 mod marks;
+mod notifications;
 mod photos;
 mod relay;
 mod rides;

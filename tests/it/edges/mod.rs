@@ -11,6 +11,7 @@ macro_rules! meanwhile {
     }};
 }
 
+mod brokers;
 mod faults;
 mod machines;
 mod partitions;
@@ -34,7 +35,7 @@ const PLACE: (f64, f64) = (-23.5431, -46.6425);
 const REGION: &str = "sao-paulo-centro";
 const TTL: Duration = Duration::from_secs(4);
 /// How long a command is repeated.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// An edge for the tests. It ends by itself when its standard input does, so never after the test.
 #[tokio::test(flavor = "multi_thread")]

@@ -321,6 +321,28 @@ pub struct NearbyWalkers {
     pub walkers: Vec<super::bindings::petwalker::matching::presence::NearbyWalker>,
 }
 
+/// Up to which notification the caller has read.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadBody {
+    /// The newest notification that was read.
+    pub up_to: String,
+}
+
+/// What is left to read.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Unread {
+    /// Notifications that were not read.
+    pub unread: u32,
+}
+
+/// Days in figures.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Days {
+    /// By day, and by region within it. A day without events has none.
+    pub days: Vec<super::bindings::petwalker::insights::figures::Day>,
+}
+
 /// Balances of the ledger.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Balances {

@@ -18,6 +18,8 @@ wit_bindgen::generate!({
             import petwalker:marketplace/shop@0.1.0;
             import petwalker:advice/health@0.1.0;
             import petwalker:media/photos@0.1.0;
+            import petwalker:notifications/inbox@0.1.0;
+            import petwalker:insights/figures@0.1.0;
         }
     ",
     world: "petwalker:gateway/gateway",
@@ -32,6 +34,8 @@ wit_bindgen::generate!({
         "../../wit/marketplace",
         "../../wit/advice",
         "../../wit/media",
+        "../../wit/notifications",
+        "../../wit/insights",
     ],
     generate_all,
     additional_derives: [serde::Serialize, serde::Deserialize, Clone, utoipa::ToSchema],
@@ -180,6 +184,21 @@ wit_bindgen::generate!({
         "petwalker:marketplace/shop@0.1.0/order": [
             #[derive(async_graphql::SimpleObject)]
         ],
+        "petwalker:notifications/inbox@0.1.0/notification": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:notifications/inbox@0.1.0/notification-page": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:notifications/inbox@0.1.0/refusal-code": [
+            #[serde(rename_all = "kebab-case")]
+        ],
+        "petwalker:insights/figures@0.1.0/day": [
+            #[derive(async_graphql::SimpleObject)]
+        ],
+        "petwalker:insights/figures@0.1.0/refusal-code": [
+            #[serde(rename_all = "kebab-case")]
+        ],
         "petwalker:advice/health@0.1.0/advice-item": [
             #[derive(async_graphql::SimpleObject)]
         ],
@@ -256,6 +275,12 @@ wit_bindgen::generate!({
         "petwalker:tracking/routes@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:billing/invoices@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:marketplace/shop@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:notifications/inbox@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:notifications/inbox@0.1.0/caller": crate::guest::bindings::petwalker::identity::accounts::Caller,
+        "petwalker:notifications/inbox@0.1.0/caller-role": crate::guest::bindings::petwalker::identity::accounts::CallerRole,
+        "petwalker:insights/figures@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:insights/figures@0.1.0/caller": crate::guest::bindings::petwalker::identity::accounts::Caller,
+        "petwalker:insights/figures@0.1.0/caller-role": crate::guest::bindings::petwalker::identity::accounts::CallerRole,
         "petwalker:matching/rides@0.1.0/money": crate::guest::api::Money,
         "petwalker:pricing/quotes@0.1.0/money": crate::guest::api::Money,
         "petwalker:billing/invoices@0.1.0/money": crate::guest::api::Money,

@@ -4,6 +4,7 @@ use http::HeaderMap;
 use petwalker_seal::proof::{self, ProofError};
 use subtle::ConstantTimeEq as _;
 
+use super::clock::now_ms;
 use super::ops::Outcome;
 use super::problem::Problem;
 
@@ -43,9 +44,4 @@ fn nothing_here() -> Problem {
 
 async fn variable(name: &str) -> String {
     spin_sdk::variables::get(name).await.unwrap_or_default()
-}
-
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod bindings;
+mod clock;
 mod cors;
 mod events;
 mod exchange;

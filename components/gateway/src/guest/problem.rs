@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::bindings::petwalker::media::photos;
 use super::bindings::petwalker::{
-    advice::health, billing::invoices, identity::accounts, marketplace::shop, matching::rides,
-    pricing::quotes, tracking::routes,
+    advice::health, billing::invoices, identity::accounts, insights::figures, marketplace::shop,
+    matching::rides, notifications::inbox, pricing::quotes, tracking::routes,
 };
 
 /// Why a request was refused. Nothing was changed.
@@ -136,7 +136,7 @@ macro_rules! from_refusals {
     )*};
 }
 
-from_refusals! { accounts rides quotes routes invoices shop photos }
+from_refusals! { accounts rides quotes routes invoices shop photos inbox figures }
 
 impl From<health::BadInput> for Problem {
     fn from(bad: health::BadInput) -> Self {

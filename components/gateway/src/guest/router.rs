@@ -36,6 +36,7 @@ fn router() -> Router {
         .merge(people())
         .merge(rides())
         .merge(money())
+        .merge(news())
         .route("/.well-known/jwks.json", get(rest::accounts::jwks))
         .route("/openapi.json", get(openapi::json))
         .route("/graphql", get(graphql::get).post(graphql::post))
@@ -100,6 +101,13 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))
         .route("/v1/rides/{id}/route.gpx", get(rest::tracks::gpx))
         .route("/v1/rides/{id}/route.polylines", get(rest::tracks::polylines))
+}
+
+fn news() -> Router {
+    Router::new()
+        .route("/v1/notifications", get(rest::notifications::list))
+        .route("/v1/notifications/read", put(rest::notifications::mark_read))
+        .route("/v1/insights/days", get(rest::insights::days))
 }
 
 fn money() -> Router {

@@ -150,7 +150,7 @@ pub(super) fn status(status: Status) -> Option<wit::RideStatus> {
         "no_show" => wit::RideState::NoShow,
         _ => return None,
     };
-    Some(wit::RideStatus { state, walker_id: status.walker_id })
+    Some(wit::RideStatus { state, tutor_id: status.tutor_id, walker_id: status.walker_id })
 }
 
 fn later(state: &State) -> Later {

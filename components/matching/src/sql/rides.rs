@@ -99,6 +99,8 @@ fn read_detailed(row: &Row) -> Result<Detailed, SqlError> {
 pub struct Status {
     /// The name of its state.
     pub state: String,
+    /// Who asked for it.
+    pub tutor_id: String,
     /// The walker, once one accepted.
     pub walker_id: Option<String>,
 }
@@ -110,11 +112,12 @@ pub struct Status {
 pub fn statuses(sql: &impl Sql, ids: &[RideId]) -> Result<BTreeMap<RideId, Status>, SqlError> {
     let ids = serde_json::to_string(ids).map_err(|e| SqlError::Stored(e.to_string()))?;
     let rows =
-        sql.query("SELECT rides.id, state, walker_id FROM json_each(?1) AS wanted JOIN rides ON rides.id = wanted.value", &[ids.into()])?;
+        sql.query("SELECT rides.id, state, walker_id, tutor_id FROM json_each(?1) AS wanted JOIN rides ON rides.id = wanted.value", &[ids.into()])?;
     rows.iter()
         .map(|row| {
             let walker_id = row.opt_text(2)?.map(str::to_owned);
-            Ok((row.parse(0)?, Status { state: row.text(1)?.to_owned(), walker_id }))
+            let (state, tutor_id) = (row.text(1)?.to_owned(), row.text(3)?.to_owned());
+            Ok((row.parse(0)?, Status { state, tutor_id, walker_id }))
         })
         .collect()
 }

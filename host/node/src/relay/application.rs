@@ -127,11 +127,14 @@ impl Application {
     /// When it does not answer in time, or refuses.
     pub async fn region_within(&self, patience: Duration) -> Result<String, ApplicationError> {
         let started = Instant::now();
+        let mut waiting = false;
         loop {
             match self.outbox(0, 1, Duration::ZERO).await {
                 Ok(told) => return Ok(told.region),
                 Err(error @ ApplicationError::Away { .. }) if started.elapsed() < patience => {
-                    tracing::info!(%error, "waiting for the application");
+                    if !std::mem::replace(&mut waiting, true) {
+                        tracing::info!(%error, "waiting for the application");
+                    }
                     tokio::time::sleep(RETRY).await;
                 }
                 Err(error) => return Err(error),

@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 pub use self::application::{Application, ApplicationError, Consumers, RemoteOutbox};
 use crate::config::Config;
 
-/// How long the application has for its first answer.
-const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the application has for its first answer: a runtime that compiles it first takes its time.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A running relay. Dropping it without [`Sidecar::stop`] leaves its tasks to the runtime.
 pub struct Sidecar {

@@ -54,6 +54,12 @@ impl Mutation {
         local(ops::accounts::log_out(input)).await.map(|()| true).map_err(refused)
     }
 
+    /// Marks as read what the caller was told up to a notification, itself included; how many are unread then.
+    async fn mark_notifications_read(&self, ctx: &Context<'_>, up_to: String) -> Result<u32> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::notifications::mark_read(caller, up_to)).await.map_err(refused)
+    }
+
     /// Adds a pet of the calling tutor.
     async fn add_pet(&self, ctx: &Context<'_>, input: PetDetails) -> Result<Pet> {
         local(ops::profiles::add_pet(call(ctx, None)?, input)).await.map_err(refused)

@@ -8,9 +8,11 @@ use crate::guest::bindings::petwalker::advice::health::AdviceItem;
 use crate::guest::bindings::petwalker::billing::invoices::{Balance, Invoice, LedgerCheck};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, Caller};
 use crate::guest::bindings::petwalker::identity::profiles::{Pet, Position, Walker};
+use crate::guest::bindings::petwalker::insights::figures::Day;
 use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, ProductPage};
 use crate::guest::bindings::petwalker::matching::presence::NearbyWalker;
 use crate::guest::bindings::petwalker::matching::rides::{Offer, Ride, RidePage};
+use crate::guest::bindings::petwalker::notifications::inbox::NotificationPage;
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
 use crate::guest::bindings::petwalker::tracking::routes::{Fence, Mark, RouteSummary};
 use crate::guest::problem::Problem;
@@ -159,6 +161,30 @@ impl Query {
     async fn ledger_check(&self, ctx: &Context<'_>) -> Result<LedgerCheck> {
         let caller = caller(ctx).map_err(refused)?;
         local(ops::invoices::check(caller)).await.map_err(refused)
+    }
+
+    /// The caller's inbox, newest first, in the language of `locale` (BCP 47) or the closest there is.
+    async fn notifications(
+        &self,
+        ctx: &Context<'_>,
+        cursor: Option<String>,
+        #[graphql(default = 20)] limit: u32,
+        #[graphql(default = "pt-BR")] locale: String,
+    ) -> Result<NotificationPage> {
+        let caller = caller(ctx).map_err(refused)?;
+        local(ops::notifications::list(caller, cursor, limit, locale)).await.map_err(refused)
+    }
+
+    /// What happened in each region on each day, from one day to another (`YYYY-MM-DD`, UTC), for operators.
+    async fn insight_days(
+        &self,
+        ctx: &Context<'_>,
+        since: String,
+        until: String,
+        region: Option<String>,
+    ) -> Result<Vec<Day>> {
+        let caller = caller(ctx).map_err(refused)?;
+        local(ops::insights::days(caller, since, until, region)).await.map_err(refused)
     }
 
     /// Products in the order of their titles.

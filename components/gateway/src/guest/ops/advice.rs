@@ -7,6 +7,7 @@ use crate::guest::bindings::petwalker::identity::accounts::Caller;
 use crate::guest::bindings::petwalker::identity::profiles;
 use crate::guest::bindings::petwalker::matching::rides;
 use crate::guest::bindings::petwalker::tracking::routes;
+use crate::guest::clock::now_ms;
 use crate::guest::problem::Problem;
 
 const DAY_MS: i64 = 86_400_000;
@@ -27,12 +28,6 @@ pub async fn advise(caller: Caller, pet_id: String, body: AdviceBody) -> Outcome
     };
     let walks = past_walks(&caller, &pet_id, now_ms)?;
     Ok(health::advise(&facts, body.weather, &walks)?)
-}
-
-fn now_ms() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "the age of a pet is counted to today")]
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whole months from `YYYY-MM-DD` to a moment, taking months as the twelfth part of a mean year.

@@ -4,8 +4,10 @@
 
 pub mod accounts;
 pub mod advice;
+pub mod insights;
 pub mod invoices;
 pub mod marks;
+pub mod notifications;
 pub mod profiles;
 pub mod quotes;
 pub mod rides;

@@ -1,9 +1,11 @@
 //! REST under `/v1`: one function an operation, each with its OpenAPI description.
 
 pub mod accounts;
+pub mod insights;
 pub mod invoices;
 pub mod live;
 pub mod marks;
+pub mod notifications;
 pub mod pets;
 pub mod quotes;
 pub mod rides;

@@ -1,0 +1,74 @@
+//! What the node itself asks, or a relay beside another runtime: events to consume, and timers.
+
+mod bills;
+mod figures;
+mod notices;
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use petwalker_journal::{Batch, Envelope};
+use serde::Serialize;
+
+use super::bindings::petwalker::billing::invoices;
+use super::bindings::petwalker::marketplace::shop;
+use super::bindings::petwalker::matching::rides;
+use super::bindings::petwalker::tracking::routes;
+use super::ops::{Outcome, marks};
+use super::problem::Problem;
+
+/// Days after which the points of a walk are erased.
+const RETENTION_VARIABLE: &str = "track_retention_days";
+
+#[derive(Serialize)]
+struct Reached {
+    /// How far all consumers are.
+    reached: u64,
+    /// What the events changed: those who watch it are told.
+    changed: Vec<String>,
+}
+
+/// Consumes a batch of records; how far all consumers are. An empty batch only asks. Each consumer stores its offset with its
+/// effect; one that fails does not keep the others from going on, and is handed the events again.
+pub async fn consume(body: &Bytes) -> Outcome<Response> {
+    let malformed = |e: &dyn std::fmt::Display| Problem::new("malformed", e.to_string());
+    let batch: Batch = rmp_serde::from_slice(body).map_err(|e| malformed(&e))?;
+    let events: Vec<Envelope> = batch
+        .records
+        .iter()
+        .map(|record| Envelope::decode(record).map_err(|e| malformed(&e)))
+        .collect::<Outcome<_>>()?;
+    let region = rides::region()?;
+    let stream = format!("region/{region}");
+    let billed = bills::consume(&stream, &events).await;
+    let told = notices::consume(&stream, &events).await;
+    let counted = figures::consume(&region, &stream, &events).await;
+    let reached = billed?.min(told?).min(counted?);
+    // What happens on a track was told with the point that it happened at.
+    let changes = events.iter().filter(|event| !event.event_type.starts_with("track."));
+    let changed = changes.map(|event| event.stream_id.clone()).collect();
+    let answer = rmp_serde::to_vec_named(&Reached { reached, changed })
+        .map_err(|e| Problem::new("internal", e.to_string()))?;
+    Ok(answer.into_response())
+}
+
+/// Fires every domain's timers. One that fails does not keep the others from firing.
+pub async fn tick() -> Outcome<Response> {
+    let rides = rides::tick().map(drop).map_err(Problem::from);
+    let payments = invoices::pump().await.map(drop).map_err(Problem::from);
+    let orders = shop::release_expired().await.map(drop).map_err(Problem::from);
+    let tracks = purge_tracks().await;
+    rides.and(payments).and(orders).and(tracks)?;
+    Ok(http::StatusCode::NO_CONTENT.into_response())
+}
+
+/// Erases tracks that are older than the policy says.
+async fn purge_tracks() -> Outcome<()> {
+    let days = spin_sdk::variables::get(RETENTION_VARIABLE).await.unwrap_or_default();
+    let days = days.parse().map_err(|_| {
+        Problem::new("internal", format!("variable '{RETENTION_VARIABLE}' is not a number of days"))
+    })?;
+    for ride in routes::expired(days)? {
+        marks::erase_all(&ride).await?;
+    }
+    Ok(())
+}
