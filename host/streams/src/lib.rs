@@ -30,4 +30,4 @@ pub use outbox::{Numbered, Outbox};
 pub use publish::Publish;
 pub use relay::{Deliver, DeliverError, Relay, RelayStatus};
 pub use standby::{OPENED, Opened, Source, Standby, StandbyError, StandbyStatus, TakeOver};
-pub use topic::{Entry, Pending, Reader, StreamError, Topic};
+pub use topic::{Entry, Pending, Reader, StreamError, Tail, Topic};

@@ -34,15 +34,19 @@ impl<T: Topic, O: Outbox> Publish<T, O> {
     pub async fn published(&self) -> Result<u64, StreamError> {
         let mut count = TAIL;
         loop {
-            let tail = self.topic.tail(count).await?;
-            for entry in tail.iter().rev() {
+            // What is missing at the end is appended again, and dropped by readers who had it.
+            let tail = self.topic.tail_so_far(count).await?;
+            for entry in tail.entries.iter().rev() {
                 let seq = Envelope::decode(&entry.record)?.seq;
                 let own = self.outbox.read_after(seq.saturating_sub(1), 1).await?.pop();
                 if own.is_some_and(|(own_seq, own)| own_seq == seq && own == entry.record) {
                     return Ok(seq);
                 }
             }
-            if tail.len() < count as usize || count >= TAIL_MAX {
+            if !tail.whole {
+                return Err(StreamError::Hidden);
+            }
+            if tail.entries.len() < count as usize || count >= TAIL_MAX {
                 return Ok(0);
             }
             count *= 8;

@@ -170,9 +170,15 @@ impl<A: TakeOver> Standby<A> {
 
     /// Takes over everything that the topic holds now.
     ///
+    /// The last event here is appended once more, and dropped by all who read it: once that is committed, so is everything
+    /// before it, and a broker that came back with records that it showed nobody shows them.
+    ///
     /// # Errors
     /// When it cannot be read or taken over.
     pub async fn catch_up(&self) -> Result<(), StandbyError> {
+        let table = EventTable::open(&self.database).await?;
+        let last = table.read_after(table.last_seq().await?.saturating_sub(1), 1).await?;
+        self.topic.append(last.into_iter().map(|(_, record)| record).collect()).await?;
         match self.topic.tail(1).await?.last() {
             Some(last) => self.read_on(Some(last.place)).await,
             None => Ok(()),

@@ -17,6 +17,15 @@ pub struct Entry {
     pub record: Vec<u8>,
 }
 
+/// The end of a topic, as far as it is to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Records in order.
+    pub entries: Vec<Entry>,
+    /// Whether these are all.
+    pub whole: bool,
+}
+
 /// Why a topic was not read or appended to.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
@@ -56,6 +65,9 @@ pub enum StreamError {
         /// What it, or the network, said.
         reason: String,
     },
+    /// The broker keeps records to itself, none of which is this node's as far as it shows them.
+    #[error("the topic's end was not shown, and nothing before it is this node's")]
+    Hidden,
     /// The broker did not answer in time.
     #[error("the broker at {endpoint} did not answer for topic '{topic}' within {seconds} s")]
     TimedOut {
@@ -77,8 +89,14 @@ pub trait Topic: Send + Sync + 'static {
     /// Reads from `place` on, or from the first record kept where that is gone.
     fn read(&self, place: u64) -> Pending<'_, Result<Box<dyn Reader>, StreamError>>;
 
-    /// The last committed records, at most `count`, in order.
+    /// The last committed records, at most `count`, in order: all of them, or an error.
     fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>>;
+
+    /// The same as far as they are to be had: a broker that has just come back may keep the last of them to itself until
+    /// somebody appends. For those alone who append again what they do not find.
+    fn tail_so_far(&self, count: u32) -> Pending<'_, Result<Tail, StreamError>> {
+        Box::pin(async move { Ok(Tail { entries: self.tail(count).await?, whole: true }) })
+    }
 }
 
 impl<T: Topic + ?Sized> Topic for Arc<T> {
@@ -92,6 +110,10 @@ impl<T: Topic + ?Sized> Topic for Arc<T> {
 
     fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>> {
         (**self).tail(count)
+    }
+
+    fn tail_so_far(&self, count: u32) -> Pending<'_, Result<Tail, StreamError>> {
+        (**self).tail_so_far(count)
     }
 }
 

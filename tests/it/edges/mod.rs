@@ -78,9 +78,9 @@ fn plan(server: &Sqld) -> Plan {
 struct Done {
     /// The ride.
     id: String,
-    /// How long the client waited, repeats included.
+    /// How long the client waited for the ride, or its quote, repeats included.
     waited: Duration,
-    /// How often it was refused or broke off before.
+    /// How often either was refused or broke off before.
     repeats: u32,
 }
 
@@ -126,10 +126,11 @@ async fn ask_for_rides(
         let wanted = json!({
             "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
         });
-        let (quote, ..) = insist(&tutor, "/v1/quotes", &wanted, &format!("q-{number}")).await;
+        let (quote, for_quote, before) = insist(&tutor, "/v1/quotes", &wanted, &format!("q-{number}")).await;
         let body = json!({ "quote_id": quote["id"], "pet_ids": [&pet] });
         let (ride, waited, repeats) = insist(&tutor, "/v1/rides", &body, &format!("r-{number}")).await;
-        done.push(Done { id: ride["id"].as_str().expect("an id").to_owned(), waited, repeats });
+        let id = ride["id"].as_str().expect("an id").to_owned();
+        done.push(Done { id, waited: for_quote.max(waited), repeats: before + repeats });
         count.send_replace(done.len());
     }
     done
