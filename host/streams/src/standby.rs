@@ -23,6 +23,8 @@ use crate::topic::{Entry, Pending, StreamError, Topic};
 const BATCH_MAX: usize = 256;
 /// The event that an owner writes first of all: from it on, what it wrote may not have reached the topic.
 pub const OPENED: &str = "region.opened";
+/// After how long without a record the topic is asked whether there is one.
+const SILENCE: Duration = Duration::from_secs(5);
 /// First and longest wait after a failure.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
@@ -211,18 +213,34 @@ impl<A: TakeOver> Standby<A> {
         let table = EventTable::open(&self.database).await?;
         let position = table.position().await?;
         let Some(first) = self.first().await? else { return self.wait_for_the_first(end).await };
-        let mut reader = self.topic.read(start(&table, &first, position).await?).await?;
+        let start = start(&table, &first, position).await?;
+        let mut reader = self.topic.read(start).await?;
         let mut follower = Follower::at(position);
         self.status.0.reached.store(position.seq, Ordering::Relaxed);
+        let mut read = start.checked_sub(1);
         loop {
-            let entries = reader.next().await?;
+            let Ok(entries) = tokio::time::timeout(SILENCE, reader.next()).await else {
+                self.ensure_nothing_is_missed(read).await?;
+                continue;
+            };
+            let entries = entries?;
             let Some(place) = entries.last().map(|entry| entry.place) else { continue };
+            read = Some(place);
             for part in entries.chunks(BATCH_MAX) {
                 self.take(&mut follower, part).await?;
             }
             if end.is_some_and(|end| place >= end) {
                 return Ok(());
             }
+        }
+    }
+
+    /// That the topic holds nothing beyond what was read: a reader whose broker stood still for a while may never be told
+    /// of anything again, nor of that.
+    async fn ensure_nothing_is_missed(&self, read: Option<u64>) -> Result<(), StandbyError> {
+        match self.topic.tail(1).await?.last() {
+            Some(last) if read.is_none_or(|read| last.place > read) => Err(StreamError::Silent.into()),
+            _ => Ok(()),
         }
     }
 

@@ -65,6 +65,9 @@ pub enum StreamError {
         /// What it, or the network, said.
         reason: String,
     },
+    /// A reader is told of nothing, though there is something.
+    #[error("the topic holds records that its reader was not told of: it is read anew")]
+    Silent,
     /// The broker keeps records to itself, none of which is this node's as far as it shows them.
     #[error("the topic's end was not shown, and nothing before it is this node's")]
     Hidden,

@@ -385,3 +385,59 @@ mod cases {
         assert_eq!(status.repaired(), if complete { 0 } else { 10 });
     }
 }
+
+/// A topic whose first reader is never told of anything.
+struct Mute {
+    topic: Arc<dyn Topic>,
+    asked: std::sync::atomic::AtomicBool,
+}
+
+struct Nothing;
+
+impl Reader for Nothing {
+    fn next(&mut self) -> Pending<'_, Result<Vec<Entry>, StreamError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+impl Topic for Mute {
+    fn append(&self, records: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
+        self.topic.append(records)
+    }
+
+    fn read(&self, place: u64) -> Pending<'_, Result<Box<dyn Reader>, StreamError>> {
+        // The first question is for the first record, the second is the reader.
+        if place > 0 && !self.asked.swap(true, std::sync::atomic::Ordering::AcqRel) {
+            return Box::pin(async { Ok(Box::new(Nothing) as Box<dyn Reader>) });
+        }
+        self.topic.read(place)
+    }
+
+    fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>> {
+        self.topic.tail(count)
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_falls_silent_is_replaced() {
+    let (_folder, own) = database().await;
+    let place = Place::embedded().await;
+    let written = place.write(5).await;
+    let taker = || Taker { database: own.clone(), calls: 0.into() };
+    taker().take_over(written[..2].to_vec()).await.expect("taken over");
+    let mute = Arc::new(Mute { topic: place.topic.clone(), asked: false.into() });
+    let standby =
+        edge_streams::Standby::new(mute, own.clone(), None, taker(), edge_streams::StandbyStatus::default());
+    let (stop, stopped) = watch::channel(false);
+    let following = tokio::spawn(async move { standby.follow(stopped).await });
+    tokio::time::timeout(PATIENCE, async {
+        let table = EventTable::open(&own).await.expect("opens");
+        while table.last_seq().await.expect("read") < 5 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("it follows again");
+    stop.send_replace(true);
+    following.await.expect("no panic").expect("nothing is wrong");
+}
