@@ -38,7 +38,7 @@ async fn bring_back(config: &Config, place: &Place, wish: &Wish) -> Result<Resto
 
 /// Why a restoration was refused.
 async fn refusal(config: &Config, place: &Place, wish: &Wish) -> String {
-    format!("{:#}", bring_back(config, place, wish).await.err().expect("refused"))
+    format!("{:#}", bring_back(config, place, wish).await.expect_err("refused"))
 }
 
 fn now_ms() -> i64 {
@@ -132,11 +132,11 @@ async fn a_node_at_work_is_backed_up_sealed_and_restored_whole() {
     let wish = Wish::default();
     assert!(refusal(&config, &place, &wish).await.contains("is sealed: give its key"));
     let wrong = key(elsewhere.path(), "2f");
-    let refused = restore(&config, &place, Some(&wrong), &wish, |_| {}).await.err().expect("refused");
+    let refused = restore(&config, &place, Some(&wrong), &wish, |_| {}).await.expect_err("refused");
     assert!(format!("{refused:#}").contains("was sealed with another key, or was changed"));
     let restored = restore(&config, &place, Some(&secret), &wish, |_| {}).await.expect("restored");
     assert_eq!(restored.backup.id, made.id);
-    let again = restore(&config, &place, Some(&secret), &wish, |_| {}).await.err().expect("refused");
+    let again = restore(&config, &place, Some(&secret), &wish, |_| {}).await.expect_err("refused");
     assert!(format!("{again:#}").contains("is not written over"), "{again:#}");
 
     let second = TestNode::start(|_| config).await;
@@ -303,7 +303,7 @@ async fn a_backup_is_kept_in_an_s3_compatible_store() {
     let first = TestNode::start(node).await;
     let (walk, invoice) = paid(&first.client(), -23.5, -46.5).await;
     let ours = node(first.folder.path());
-    let refused = make(&ours, &place("wrong horse"), None, |_, _| {}).await.err().expect("refused");
+    let refused = make(&ours, &place("wrong horse"), None, |_, _| {}).await.expect_err("refused");
     assert!(format!("{refused:#}").contains("answered 403"), "{refused:#}");
     let id = back_up(&ours, &place(SECRET)).await;
     assert_eq!(place(SECRET).backups().await.expect("listed"), [id]);
