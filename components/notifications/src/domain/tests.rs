@@ -21,10 +21,13 @@ fn happening(event_type: &str, walker: bool, by: Option<Role>) -> (Happening, Ac
     (happening, tutor, other)
 }
 
+/// An event, whether it has a walker, who did it, and what tutor and walker are told.
+type Case = (&'static str, bool, Option<Role>, &'static [Kind], &'static [Kind]);
+
 #[test]
 fn each_event_is_told_to_those_who_did_not_do_it() {
     use Kind::*;
-    let cases: [(&str, bool, Option<Role>, &[Kind], &[Kind]); 16] = [
+    let cases: [Case; 16] = [
         ("ride.requested", false, None, &[], &[]),
         ("ride.offered", false, None, &[], &[RideOffered]),
         ("ride.offer-declined", false, None, &[], &[]),
