@@ -207,6 +207,10 @@ impl Topic for FluvioTopic {
         Box::pin(self.within(read))
     }
 
+    fn show_all(&self, last: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
+        self.append(last)
+    }
+
     /// After both replicas of a topic were killed (Fluvio 0.50), the leader counts a record as committed that it gives to
     /// nobody who reads committed ones, and its follower asks for nothing, until the next append.
     fn tail_so_far(&self, count: u32) -> Pending<'_, Result<Tail, StreamError>> {

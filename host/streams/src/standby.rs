@@ -180,7 +180,7 @@ impl<A: TakeOver> Standby<A> {
     pub async fn catch_up(&self) -> Result<(), StandbyError> {
         let table = EventTable::open(&self.database).await?;
         let last = table.read_after(table.last_seq().await?.saturating_sub(1), 1).await?;
-        self.topic.append(last.into_iter().map(|(_, record)| record).collect()).await?;
+        self.topic.show_all(last.into_iter().map(|(_, record)| record).collect()).await?;
         match self.topic.tail(1).await?.last() {
             Some(last) => self.read_on(Some(last.place)).await,
             None => Ok(()),
