@@ -17,7 +17,7 @@ mod native;
 
 pub use commands::{Command, CommandError, once, remember};
 pub use events::{NewEvent, OwnersEvent, Region, append, read_after, take_over};
-pub use offsets::{OffsetError, advance as advance_offset, get as get_offset};
+pub use offsets::{OffsetError, consume as consume_events, get as get_offset};
 pub use sql::{Row, Sql, SqlError, Value, transaction};
 
 #[cfg(target_family = "wasm")]

@@ -1,6 +1,6 @@
 //! How far a consumer has read a stream, kept in the database that the consumer writes.
 
-use crate::{Sql, SqlError, Value};
+use crate::{Sql, SqlError, Value, transaction};
 
 /// Why an offset did not advance.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,17 +32,31 @@ pub fn get(sql: &impl Sql, consumer: &str, stream: &str) -> Result<u64, SqlError
     row.map_or(Ok(0), |row| row.uint(0))
 }
 
+/// Consumes the events `first` to `last` of a stream: does `work` and moves the consumer's offset over them, in one transaction.
+/// Where they were consumed before, nothing is done.
+///
+/// # Errors
+/// The error of `work`, or when an event before them is missing, or the database fails.
+pub fn consume<S: Sql, T: Default, E: From<OffsetError> + From<SqlError>>(
+    sql: &S,
+    consumer: &str,
+    stream: &str,
+    (first, last): (u64, u64),
+    work: impl FnOnce(&S) -> Result<T, E>,
+) -> Result<T, E> {
+    transaction(
+        sql,
+        |sql| {
+            if advance(sql, consumer, stream, first, last)? { work(sql) } else { Ok(T::default()) }
+        },
+    )
+}
+
 /// Moves the offset over the events `first` to `last`, inside the caller's transaction. False: they were consumed before.
 ///
 /// # Errors
 /// When an event between is missing, or the database fails.
-pub fn advance(
-    sql: &impl Sql,
-    consumer: &str,
-    stream: &str,
-    first: u64,
-    last: u64,
-) -> Result<bool, OffsetError> {
+fn advance(sql: &impl Sql, consumer: &str, stream: &str, first: u64, last: u64) -> Result<bool, OffsetError> {
     let at = get(sql, consumer, stream)?;
     if last <= at {
         return Ok(false);

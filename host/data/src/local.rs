@@ -154,6 +154,16 @@ impl LocalDatabase {
         Ok(())
     }
 
+    /// Reads the file from one end to the other; what is wrong with it, none where it is whole.
+    ///
+    /// # Errors
+    /// When it is no database, or cannot be read.
+    pub async fn damage(&self) -> Result<Option<String>, libsql::Error> {
+        let mut rows = self.connect().await?.query("PRAGMA quick_check", ()).await?;
+        let verdict = rows.next().await?.map(|row| row.get::<String>(0)).transpose()?.unwrap_or_default();
+        Ok((verdict != "ok").then_some(verdict))
+    }
+
     /// Tells of each commit made through the pool.
     #[must_use]
     pub fn commits(&self) -> CommitWatch {

@@ -1,5 +1,6 @@
 //! The layers put together.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,9 @@ impl Node {
         tasks.extend(events.tasks);
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
-            tasks.push(tokio::spawn(tick(internal.clone(), interval, stopped.clone())));
+            let application = internal.clone();
+            let fire = async move || application.post("tick", Vec::new()).await;
+            tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let sockets = config.sockets.options();
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
@@ -270,8 +273,12 @@ pub(crate) fn variables(
     Ok((variables, secret))
 }
 
-/// Posts `tick` at an interval.
-pub(crate) async fn tick(internal: Internal, interval: Duration, mut stop: watch::Receiver<bool>) {
+/// Fires timers at an interval.
+pub(crate) async fn tick<T, E: Display>(
+    fire: impl AsyncFn() -> Result<T, E>,
+    interval: Duration,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut timer = tokio::time::interval(interval);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -279,7 +286,7 @@ pub(crate) async fn tick(internal: Internal, interval: Duration, mut stop: watch
             _ = timer.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        if let Err(error) = internal.post("tick", Vec::new()).await {
+        if let Err(error) = fire().await {
             tracing::warn!(%error, "tick failed");
         }
     }

@@ -55,6 +55,14 @@ impl EventTable {
         Ok(rows.next().await?.map(|row| row.get(0)).transpose()?.unwrap_or_default())
     }
 
+    /// The last event, with its sequence number; none before the first.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn last(&self) -> Result<Option<(u64, Vec<u8>)>, StreamError> {
+        Ok(self.read_after(self.last_seq().await?.saturating_sub(1), 1).await?.pop())
+    }
+
     /// Sequence number of the last event of a type.
     ///
     /// # Errors

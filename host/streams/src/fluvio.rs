@@ -143,6 +143,22 @@ impl FluvioTopic {
         Ok(())
     }
 
+    /// The last committed records, as far as each comes within `patience` of the one before.
+    async fn read_tail(&self, count: u32, patience: Duration) -> anyhow::Result<Tail> {
+        let client = self.connect().await?;
+        self.ensure(&client).await?;
+        let mut records = self.stream(&client, Offset::from_end(count), true).await?;
+        let mut entries = Vec::new();
+        loop {
+            match tokio::time::timeout(patience, records.next()).await {
+                Ok(Some(record)) => {
+                    entries.push(entry(&record.map_err(|code| anyhow::anyhow!("{code}"))?));
+                }
+                ended => return Ok(Tail { entries, whole: ended.is_ok() }),
+            }
+        }
+    }
+
     /// Records from `start` on; until the last committed one, or for ever.
     async fn stream(
         &self,
@@ -194,41 +210,18 @@ impl Topic for FluvioTopic {
     }
 
     fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>> {
-        let read = async move {
-            let client = self.connect().await?;
-            self.ensure(&client).await?;
-            let mut records = self.stream(&client, Offset::from_end(count), true).await?;
-            let mut entries = Vec::new();
-            while let Some(record) = records.next().await {
-                entries.push(entry(&record.map_err(|code| anyhow::anyhow!("{code}"))?));
-            }
-            Ok(entries)
-        };
-        Box::pin(self.within(read))
-    }
-
-    fn show_all(&self, last: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
-        self.append(last)
+        // Longer than the whole question may take: what is not all of it is no answer.
+        Box::pin(async move { Ok(self.within(self.read_tail(count, TIMEOUT * 2)).await?.entries) })
     }
 
     /// After both replicas of a topic were killed (Fluvio 0.50), the leader counts a record as committed that it gives to
     /// nobody who reads committed ones, and its follower asks for nothing, until the next append.
     fn tail_so_far(&self, count: u32) -> Pending<'_, Result<Tail, StreamError>> {
-        let read = async move {
-            let client = self.connect().await?;
-            self.ensure(&client).await?;
-            let mut records = self.stream(&client, Offset::from_end(count), true).await?;
-            let mut entries = Vec::new();
-            loop {
-                match tokio::time::timeout(SILENCE, records.next()).await {
-                    Ok(Some(record)) => {
-                        entries.push(entry(&record.map_err(|code| anyhow::anyhow!("{code}"))?));
-                    }
-                    ended => return Ok(Tail { entries, whole: ended.is_ok() }),
-                }
-            }
-        };
-        Box::pin(self.within(read))
+        Box::pin(self.within(self.read_tail(count, SILENCE)))
+    }
+
+    fn show_all(&self, last: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
+        self.append(last)
     }
 }
 

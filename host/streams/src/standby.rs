@@ -172,14 +172,13 @@ impl<A: TakeOver> Standby<A> {
 
     /// Takes over everything that the topic holds now.
     ///
-    /// The last event here is appended once more, and dropped by all who read it: once that is committed, so is everything
-    /// before it, and a broker that came back with records that it showed nobody shows them.
+    /// A broker may have come back with records that it shows nobody: it is handed the last event here once more, which all who
+    /// read it drop. Once that is committed, so is everything before it.
     ///
     /// # Errors
     /// When it cannot be read or taken over.
     pub async fn catch_up(&self) -> Result<(), StandbyError> {
-        let table = EventTable::open(&self.database).await?;
-        let last = table.read_after(table.last_seq().await?.saturating_sub(1), 1).await?;
+        let last = EventTable::open(&self.database).await?.last().await?;
         self.topic.show_all(last.into_iter().map(|(_, record)| record).collect()).await?;
         match self.topic.tail(1).await?.last() {
             Some(last) => self.read_on(Some(last.place)).await,
@@ -373,8 +372,7 @@ impl EventTable {
     /// # Errors
     /// When the table cannot be read.
     pub async fn position(&self) -> Result<Position, StreamError> {
-        let last = self.last_seq().await?;
-        let Some((seq, record)) = self.read_after(last.saturating_sub(1), 1).await?.pop() else {
+        let Some((seq, record)) = self.last().await? else {
             return Ok(Position { seq: 0, digest: RecordDigest::GENESIS, epoch: 0 });
         };
         let epoch = Envelope::decode(&record)?.epoch;

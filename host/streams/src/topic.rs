@@ -95,16 +95,16 @@ pub trait Topic: Send + Sync + 'static {
     /// The last committed records, at most `count`, in order: all of them, or an error.
     fn tail(&self, count: u32) -> Pending<'_, Result<Vec<Entry>, StreamError>>;
 
-    /// Has whoever keeps the topic show everything that is committed in it, by appending once more what a reader has
-    /// already. Where nothing is ever hidden there is nothing to do.
-    fn show_all(&self, _last: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
-        Box::pin(async { Ok(()) })
-    }
-
     /// The same as far as they are to be had: a broker that has just come back may keep the last of them to itself until
     /// somebody appends. For those alone who append again what they do not find.
     fn tail_so_far(&self, count: u32) -> Pending<'_, Result<Tail, StreamError>> {
         Box::pin(async move { Ok(Tail { entries: self.tail(count).await?, whole: true }) })
+    }
+
+    /// Has whoever keeps the topic show everything that is committed in it, by appending once more what a reader has
+    /// already. Where nothing is ever hidden there is nothing to do.
+    fn show_all(&self, _last: Vec<Vec<u8>>) -> Pending<'_, Result<(), StreamError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

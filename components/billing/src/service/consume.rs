@@ -1,7 +1,7 @@
 //! Taking in events: the invoice and the offset in one transaction.
 
 use petwalker_kernel::{InvoiceId, Moment, PaymentId};
-use petwalker_store::{Sql, advance_offset, get_offset, transaction};
+use petwalker_store::{Sql, consume_events, get_offset};
 
 use super::Refusal;
 use super::provider::TestProvider;
@@ -19,7 +19,7 @@ pub fn offset(sql: &impl Sql, stream: &str) -> Result<u64, Refusal> {
     Ok(get_offset(sql, CONSUMER, stream)?)
 }
 
-/// Consumes the events `first` to `last`, the last of which may bear a bill: issues its invoice. None: it was consumed
+/// Consumes a run of events, first to last, the last of which may bear a bill: issues its invoice. None: it was consumed
 /// before, or bears no bill.
 ///
 /// # Errors
@@ -28,15 +28,10 @@ pub fn consume(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
     stream: &str,
-    (first, last): (u64, u64),
+    run: (u64, u64),
     bill: Option<Bill>,
 ) -> Result<Option<Invoice>, Refusal> {
-    transaction(sql, |sql| {
-        if !advance_offset(sql, CONSUMER, stream, first, last)? {
-            return Ok(None);
-        }
-        bill.map(|bill| issue(sql, moment, bill)).transpose()
-    })
+    consume_events(sql, CONSUMER, stream, run, |sql| bill.map(|bill| issue(sql, moment, bill)).transpose())
 }
 
 fn issue(sql: &impl Sql, moment: &mut Moment<'_>, bill: Bill) -> Result<Invoice, Refusal> {

@@ -275,6 +275,8 @@ wit_bindgen::generate!({
         "petwalker:tracking/routes@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:billing/invoices@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:marketplace/shop@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:notifications/inbox@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
+        "petwalker:insights/figures@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
         "petwalker:notifications/inbox@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:notifications/inbox@0.1.0/caller": crate::guest::bindings::petwalker::identity::accounts::Caller,
         "petwalker:notifications/inbox@0.1.0/caller-role": crate::guest::bindings::petwalker::identity::accounts::CallerRole,

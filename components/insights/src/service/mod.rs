@@ -1,6 +1,6 @@
 //! Gathering figures from events, and telling them.
 
-use petwalker_store::{OffsetError, Sql, SqlError, advance_offset, get_offset, transaction};
+use petwalker_store::{OffsetError, Sql, SqlError, consume_events, get_offset};
 
 use crate::domain::{Happening, Span, SpanError, by_day};
 use crate::sql::{self, Day};
@@ -45,22 +45,20 @@ pub fn offset(sql: &impl Sql, stream: &str) -> Result<u64, Refusal> {
     Ok(get_offset(sql, CONSUMER, stream)?)
 }
 
-/// Consumes the events `first` to `last` of a region: adds what they mean to its days.
+/// Consumes a run of a region's events, first to last: adds what they mean to its days.
 ///
 /// # Errors
 /// When an event is missing before them, or the database fails.
 pub fn consume(
     sql: &impl Sql,
     stream: &str,
-    (first, last): (u64, u64),
+    run: (u64, u64),
     region: &str,
     happenings: &[Happening],
 ) -> Result<(), Refusal> {
-    transaction(sql, |sql| {
-        if advance_offset(sql, CONSUMER, stream, first, last)? {
-            for (date, tally) in by_day(happenings) {
-                sql::add(sql, region, &date, &tally)?;
-            }
+    consume_events(sql, CONSUMER, stream, run, |sql| {
+        for (date, tally) in by_day(happenings) {
+            sql::add(sql, region, &date, &tally)?;
         }
         Ok(())
     })

@@ -1,7 +1,7 @@
 //! Filling inboxes from events, and reading them.
 
 use petwalker_kernel::{AccountId, EventId};
-use petwalker_store::{OffsetError, Sql, SqlError, advance_offset, get_offset, transaction};
+use petwalker_store::{OffsetError, Sql, SqlError, consume_events, get_offset, transaction};
 
 use crate::domain::{Happening, closest, told};
 use crate::sql::{self, Notification};
@@ -59,23 +59,21 @@ pub fn offset(sql: &impl Sql, stream: &str) -> Result<u64, Refusal> {
     Ok(get_offset(sql, CONSUMER, stream)?)
 }
 
-/// Consumes the events `first` to `last`: tells everybody what it means to them. How many were told.
+/// Consumes a run of events, first to last: tells everybody what it means to them. How many were told.
 ///
 /// # Errors
 /// When an event is missing before them, or the database fails.
 pub fn consume(
     sql: &impl Sql,
     stream: &str,
-    (first, last): (u64, u64),
+    run: (u64, u64),
     happenings: &[Happening],
 ) -> Result<u64, Refusal> {
-    transaction(sql, |sql| {
+    consume_events(sql, CONSUMER, stream, run, |sql| {
         let mut count = 0;
-        if advance_offset(sql, CONSUMER, stream, first, last)? {
-            for happening in happenings {
-                for (account, kind) in told(happening) {
-                    count += sql::tell(sql, account, kind, happening)?;
-                }
+        for happening in happenings {
+            for (account, kind) in told(happening) {
+                count += sql::tell(sql, account, kind, happening)?;
             }
         }
         Ok(count)

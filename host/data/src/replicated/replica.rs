@@ -71,12 +71,9 @@ impl Replica {
 
     /// That the file can be read from one end to the other.
     async fn check(&self) -> Result<(), ReplicaError> {
-        let connection = self.local.connect().await?;
-        let mut rows = connection.query("PRAGMA quick_check", ()).await?;
-        let verdict = rows.next().await?.map(|row| row.get::<String>(0)).transpose()?;
-        match verdict.as_deref() {
-            Some("ok") => Ok(()),
-            _ => {
+        match self.local.damage().await? {
+            None => Ok(()),
+            Some(_) => {
                 Err(ReplicaError::Read(libsql::Error::SqliteFailure(11, "the file is malformed".to_owned())))
             }
         }

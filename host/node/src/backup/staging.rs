@@ -66,15 +66,10 @@ impl<'a> Staging<'a> {
         let path = self.file(name);
         write_parts(self.place, self.key, &self.backup.id, copy, &path).await?;
         let database = LocalDatabase::open(&path, PoolOptions::default()).await?;
-        let connection = database.connect().await?;
-        let mut rows = connection.query("PRAGMA quick_check", ()).await?;
-        let verdict: Option<String> = rows.next().await?.map(|row| row.get(0)).transpose()?;
-        anyhow::ensure!(
-            verdict.as_deref() == Some("ok"),
-            "{name} is damaged: {}",
-            verdict.unwrap_or_default()
-        );
-        migrate::run(&connection, known).await.with_context(|| name.to_owned())?;
+        if let Some(damage) = database.damage().await? {
+            anyhow::bail!("{name} is damaged: {damage}");
+        }
+        migrate::run(&database.connect().await?, known).await.with_context(|| name.to_owned())?;
         Ok(database)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{NodeFile, block_on, manifest};
+use super::{NodeFile, block_on, manifest, told_to_stop};
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::output::line;
 use crate::{components, telemetry};
@@ -57,14 +57,7 @@ impl Start {
             line(format_args!("{name}  {url}  health, metrics and /status on {admin}"));
         }
         line(format_args!("certificates and data in {} — Ctrl-C stops all", self.data.display()));
-        block_on(async {
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => interrupted?,
-                _ = terminate.recv() => {}
-            }
-            Ok(())
-        })?;
+        block_on(told_to_stop())?;
         eprintln!("stopping: finishing what was accepted");
         cluster.stop();
         Ok(())

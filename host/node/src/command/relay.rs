@@ -11,7 +11,7 @@ use edge_delivery::Listener;
 use edge_delivery::admin::Admin;
 use tokio::sync::watch;
 
-use super::{NodeFile, block_on};
+use super::{NodeFile, block_on, told_to_stop};
 use crate::config::Config;
 use crate::relay::Sidecar;
 use crate::telemetry;
@@ -75,11 +75,7 @@ async fn serve(config: &Config, url: &str, secret: &[u8]) -> anyhow::Result<()> 
     let to: Vec<&str> = sidecar.relays.iter().map(|(to, _)| *to).collect();
     eprintln!("relaying for {url}, region {}: {}, timers", sidecar.region, to.join(", "));
     eprintln!("health and metrics on http://{address} — Ctrl-C stops");
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
+    told_to_stop().await?;
     stop.send_replace(true);
     sidecar.stop().await?;
     listening.await.context("the listener failed")?;

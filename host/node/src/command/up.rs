@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{NodeFile, block_on, manifest};
+use super::{NodeFile, block_on, manifest, told_to_stop};
 use crate::{Node, components, telemetry};
 
 /// `edge up`.
@@ -35,11 +35,7 @@ impl Up {
                 node.public_address()
             );
             eprintln!("health and metrics on http://{} — Ctrl-C stops", node.admin_address());
-            let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => interrupted?,
-                _ = terminate.recv() => {}
-            }
+            told_to_stop().await?;
             eprintln!("stopping: finishing what was accepted");
             node.stop().await;
             Ok(())

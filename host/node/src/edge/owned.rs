@@ -46,7 +46,9 @@ impl Owned {
         let interval = shared.config.internal.tick_interval_ms;
         if interval > 0 {
             let interval = Duration::from_millis(interval);
-            tasks.push(tokio::spawn(tick(core.internal.clone(), interval, stopped.clone())));
+            let application = core.internal.clone();
+            let fire = async move || application.post("tick", Vec::new()).await;
+            tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let progress = StreamProgress::new(EventTable::open(&core.database).await?, published.clone());
         let gate = core.database.gate().clone();

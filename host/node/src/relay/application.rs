@@ -206,14 +206,8 @@ impl Application {
 }
 
 /// An error and what it comes of, in one line.
-fn chain(error: &ApplicationError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+fn chain(error: ApplicationError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
 }
 
 /// The application's consumers.
@@ -223,7 +217,7 @@ impl Deliver for Consumers {
     async fn deliver(&self, records: Vec<Vec<u8>>) -> Result<u64, DeliverError> {
         let batch = Batch { records: records.into_iter().map(ByteBuf::from).collect() };
         let reached: Result<Reached, _> = self.0.ask("events", &batch, Duration::ZERO).await;
-        reached.map(|answer| answer.reached).map_err(|e| DeliverError(chain(&e)))
+        reached.map(|answer| answer.reached).map_err(|e| DeliverError(chain(e)))
     }
 }
 
@@ -248,7 +242,7 @@ impl Outbox for RemoteOutbox {
             let told = self.application.outbox(seq, limit, Duration::ZERO).await;
             let told = told.map_err(|error| StreamError::Outbox {
                 url: self.application.base.to_string(),
-                reason: chain(&error),
+                reason: chain(error),
             })?;
             if told.records.is_empty() {
                 self.end.store(seq, Ordering::Relaxed);
@@ -266,7 +260,7 @@ impl Outbox for RemoteOutbox {
             let end = self.end.load(Ordering::Relaxed);
             if let Err(error) = self.application.outbox(end, 1, WAIT).await {
                 // Whoever asks reads next, and is told of it there; an application that is away is not asked without pause.
-                tracing::debug!(error = chain(&error), "waiting for events");
+                tracing::debug!(error = chain(error), "waiting for events");
                 tokio::time::sleep(RETRY).await;
             }
             true

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 pub use self::application::{Application, ApplicationError, Consumers, RemoteOutbox};
 use crate::config::Config;
+use crate::node::tick;
 
 /// How long the application has for its first answer: a runtime that compiles it first takes its time.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
@@ -56,7 +57,7 @@ impl Sidecar {
         }
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
-            sidecar.tasks.push(tokio::spawn(tick(application, interval, stopped)));
+            sidecar.tasks.push(tokio::spawn(tick(async move || application.tick().await, interval, stopped)));
         }
         Ok(sidecar)
     }
@@ -81,20 +82,5 @@ impl Sidecar {
             task.await.context("a task of the relay failed")?;
         }
         Ok(())
-    }
-}
-
-/// Fires the application's timers at an interval.
-async fn tick(application: Arc<Application>, interval: Duration, mut stop: watch::Receiver<bool>) {
-    let mut timer = tokio::time::interval(interval);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = timer.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        if let Err(error) = application.tick().await {
-            tracing::warn!(%error, "the application's timers did not fire");
-        }
     }
 }

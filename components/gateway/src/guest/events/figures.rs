@@ -3,8 +3,9 @@
 use petwalker_journal::Envelope;
 use serde::Deserialize;
 
+use super::unseen;
 use crate::guest::api::Instant;
-use crate::guest::bindings::petwalker::insights::figures::{self, EventRun, Happening};
+use crate::guest::bindings::petwalker::insights::figures::{self, Happening};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
 
@@ -26,12 +27,9 @@ struct Walked {
 /// Adds to the region's days; the last event whose effect is stored then.
 pub async fn consume(region: &str, stream: &str, events: &[Envelope]) -> Outcome<u64> {
     let reached = figures::offset(stream.to_owned()).await?;
-    let new: Vec<&Envelope> = events.iter().filter(|event| event.seq > reached).collect();
-    let (Some(first), Some(last)) = (new.first(), new.last()) else { return Ok(reached) };
-    let run = EventRun { stream: stream.to_owned(), first: first.seq, last: last.seq };
-    let last = last.seq;
-    let of_rides = new.into_iter().filter(|event| event.event_type.starts_with("ride."));
-    let happenings = of_rides.map(happening).collect::<Outcome<_>>()?;
+    let Some((run, of_rides)) = unseen(stream, events, reached) else { return Ok(reached) };
+    let last = run.last;
+    let happenings = of_rides.into_iter().map(happening).collect::<Outcome<_>>()?;
     figures::consume(run, region.to_owned(), happenings).await?;
     Ok(last)
 }

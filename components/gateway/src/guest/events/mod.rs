@@ -9,7 +9,7 @@ use bytes::Bytes;
 use petwalker_journal::{Batch, Envelope};
 use serde::Serialize;
 
-use super::bindings::petwalker::billing::invoices;
+use super::bindings::petwalker::billing::invoices::{self, EventRun};
 use super::bindings::petwalker::marketplace::shop;
 use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::tracking::routes;
@@ -49,6 +49,14 @@ pub async fn consume(body: &Bytes) -> Outcome<Response> {
     let answer = rmp_serde::to_vec_named(&Reached { reached, changed })
         .map_err(|e| Problem::new("internal", e.to_string()))?;
     Ok(answer.into_response())
+}
+
+/// Those of the events that a consumer has not seen, which stands at `reached`: the run of them, and the ones of rides.
+fn unseen<'a>(stream: &str, events: &'a [Envelope], reached: u64) -> Option<(EventRun, Vec<&'a Envelope>)> {
+    let new = || events.iter().filter(|event| event.seq > reached);
+    let (first, last) = (new().next()?.seq, new().next_back()?.seq);
+    let of_rides = new().filter(|event| event.event_type.starts_with("ride.")).collect();
+    Some((EventRun { stream: stream.to_owned(), first, last }, of_rides))
 }
 
 /// Fires every domain's timers. One that fails does not keep the others from firing.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use petwalker_journal::Envelope;
 use serde::Deserialize;
 
+use super::unseen;
 use crate::guest::api::Instant;
 use crate::guest::bindings::petwalker::identity::accounts::CallerRole;
 use crate::guest::bindings::petwalker::matching::rides::{self, RideStatus};
-use crate::guest::bindings::petwalker::notifications::inbox::{self, EventRun, Happening};
+use crate::guest::bindings::petwalker::notifications::inbox::{self, Happening};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
 
@@ -29,12 +30,8 @@ struct Offered {
 /// Fills the inboxes; the last event whose effect is stored then.
 pub async fn consume(stream: &str, events: &[Envelope]) -> Outcome<u64> {
     let reached = inbox::offset(stream.to_owned()).await?;
-    let new: Vec<&Envelope> = events.iter().filter(|event| event.seq > reached).collect();
-    let (Some(first), Some(last)) = (new.first(), new.last()) else { return Ok(reached) };
-    let run = EventRun { stream: stream.to_owned(), first: first.seq, last: last.seq };
-    let last = last.seq;
-    let of_rides: Vec<&Envelope> =
-        new.into_iter().filter(|event| event.event_type.starts_with("ride.")).collect();
+    let Some((run, of_rides)) = unseen(stream, events, reached) else { return Ok(reached) };
+    let last = run.last;
     let parties = parties(&of_rides)?;
     let mut happenings = Vec::new();
     for event in of_rides {
