@@ -45,6 +45,27 @@ async fn metric(node: &TestNode, name: &str, value: &str) {
     }
 }
 
+/// That a node whose primary is away and another in the same process, asked at the same time, do not tell of each other.
+async fn each_tells_of_itself(away: &TestNode) {
+    let Some(server) = Sqld::start("each_tells_of_itself").await else { return };
+    let well = TestNode::start(at(&server)).await;
+    metric(&well, "replica_failing", "0").await;
+    let mut asked = tokio::task::JoinSet::new();
+    for (node, value) in [(away, "1"), (&well, "0")].into_iter().cycle().take(8) {
+        let url = format!("{}/metrics", node.admin);
+        asked.spawn(async move {
+            let http = reqwest::Client::new();
+            for _ in 0..200 {
+                let text = http.get(&url).send().await.expect("answered").text().await.expect("read");
+                let line = format!("replica_failing{{database=\"global\"}} {value}");
+                assert!(text.lines().any(|l| l == line), "no '{line}' in\n{text}");
+            }
+        });
+    }
+    asked.join_all().await;
+    well.stop().await;
+}
+
 async fn pets(client: &Client) -> usize {
     client.get("/v1/pets").await.ok()["pets"].as_array().expect("a list").len()
 }
@@ -105,6 +126,7 @@ async fn a_primary_that_is_away_leaves_reads_and_rides() {
     assert!(refused.headers.contains_key("retry-after"));
     assert!(started.elapsed() < Duration::from_secs(4), "refused after {:?}", started.elapsed());
     metric(&node, "replica_failing", "1").await;
+    each_tells_of_itself(&node).await;
 
     // A node that starts meanwhile does so with what it has.
     let node = node.restart(at(&server)).await;

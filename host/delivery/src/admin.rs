@@ -10,6 +10,7 @@ use edge_runtime::{App, Body, full_body};
 use edge_streams::RelayStatus;
 use http::{Method, Request, Response, StatusCode, header};
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Mutex;
 
 use crate::problem::problem;
 
@@ -92,16 +93,22 @@ impl Admin {
             "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
             "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
-            "/metrics" => {
-                self.refresh().await;
-                text(StatusCode::OK, self.metrics.render())
-            }
+            "/metrics" => text(StatusCode::OK, self.scrape().await),
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "no-route",
                 "the admin paths are /healthz, /readyz and /metrics",
             ),
         }
+    }
+
+    /// This node's figures. A process has one set of gauges, so nodes that share it are asked one after the other: none
+    /// tells of another.
+    async fn scrape(&self) -> String {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+        let _alone = ONE_AT_A_TIME.lock().await;
+        self.refresh().await;
+        self.metrics.render()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "gauges are doubles")]
