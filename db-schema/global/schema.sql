@@ -296,3 +296,6 @@ CREATE TABLE insight_days (
     walked_m INTEGER NOT NULL,
     PRIMARY KEY (date, region)
 ) STRICT, WITHOUT ROWID;
+-- The topic that the holder publishes to: who reads another does not know what that holder acknowledged, and must not follow
+-- it. Empty: taken before this was noted.
+ALTER TABLE leases ADD COLUMN topic TEXT NOT NULL DEFAULT '';

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use edge_data::lease::{Answer, Ask, LeaseStore};
+use edge_data::lease::{Answer, Ask, Claimant, LeaseStore};
 use edge_data::migrate;
 use edge_node::Config;
 use edge_node::config::Primary;
@@ -196,7 +196,10 @@ async fn a_lease_is_written_by_compare_and_swap_only() {
     let connect = || remote.connect().expect("connected");
     let migrations = migrate::read_folder(&root().join("db-schema/global")).expect("read");
     migrate::run_shared(&connect(), &migrations).await.expect("migrated");
-    let store = |me: &str| LeaseStore::new(connect(), "sao-paulo-centro".to_owned(), me.to_owned());
+    let store = |me: &str| {
+        let me = Claimant { name: me.to_owned(), topic: format!("topic-{me}") };
+        LeaseStore::new(connect(), "sao-paulo-centro".to_owned(), me)
+    };
     let (here, there) = (store("here"), store("there"));
     let seen = async |store: &LeaseStore| match store.ask(&Ask::Look).await.expect("asked") {
         Answer::Found(lease) => lease,
@@ -222,4 +225,5 @@ async fn a_lease_is_written_by_compare_and_swap_only() {
     }
     let lease = seen(&here).await.expect("there");
     assert_eq!((lease.holder.as_str(), lease.epoch, lease.released), ("there", 2, false));
+    assert_eq!(lease.topic, "topic-there");
 }

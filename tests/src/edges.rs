@@ -137,6 +137,20 @@ impl Edges {
         std::iter::once(&own.primary).chain(between.filter(move |_| peers))
     }
 
+    /// Has all edges use topics of another name from their next start on.
+    ///
+    /// # Panics
+    /// When a node file cannot be changed.
+    pub fn move_topics(&self, prefix: &str) {
+        for edge in &self.all {
+            let text = std::fs::read_to_string(&edge.file).expect("a node file");
+            let (before, rest) = text.split_once("topic_prefix = ").expect("a prefix");
+            let (_, after) = rest.split_once('\n').expect("a line");
+            std::fs::write(&edge.file, format!("{before}topic_prefix = {prefix:?}\n{after}"))
+                .expect("written");
+        }
+    }
+
     /// Starts an edge that does not run.
     ///
     /// # Panics

@@ -16,6 +16,7 @@ mod faults;
 mod machines;
 mod partitions;
 mod restored;
+mod topics;
 mod ways;
 
 use std::io::Read as _;

@@ -7,6 +7,8 @@ use edge_node::cluster::{Cluster, ClusterOptions};
 use petwalker_tests::{Client, config};
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{PLACE, REGION};
 
@@ -36,6 +38,26 @@ async fn stop(cluster: Cluster) {
     tokio::task::spawn_blocking(move || cluster.stop()).await.expect("no panic");
 }
 
+/// Posts a body in chunks, without its length; the head and the body of the answer.
+async fn in_chunks(client: &Client, path: &str, body: &str) -> (String, String) {
+    let address = client.url().trim_start_matches("http://");
+    let mut socket = TcpStream::connect(address).await.expect("connected");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+         connection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+        client.token()
+    );
+    socket.write_all(head.as_bytes()).await.expect("sent");
+    let (first, second) = body.split_at(body.len() / 2);
+    for part in [first, second, ""] {
+        socket.write_all(format!("{:x}\r\n{part}\r\n", part.len()).as_bytes()).await.expect("sent");
+    }
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.to_owned(), body.to_owned())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_edge_answers_for_every_region() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -59,6 +81,12 @@ async fn every_edge_answers_for_every_region() {
     let quote = tutor.post("/v1/quotes", &wanted).await;
     assert_eq!(quote.headers.get("petwalker-region").and_then(|v| v.to_str().ok()), Some(REGION));
     let quote = quote.ok();
+    // So it is where the body does not say how long it is.
+    for (_, url) in &edges {
+        let (head, body) = in_chunks(&tutor.at(url), "/v1/quotes", &wanted.to_string()).await;
+        assert!(head.starts_with("HTTP/1.1 201") && body.contains("\"id\""), "{head}\n{body}");
+        assert!(head.contains(&format!("petwalker-region: {REGION}")), "{head}");
+    }
     // By an id in a path, and by one in a body.
     tutor.get(&format!("/v1/quotes/{}", quote["id"].as_str().expect("an id"))).await.ok();
     let ride = tutor.post("/v1/rides", &json!({ "quote_id": quote["id"], "pet_ids": [pet] })).await.ok();

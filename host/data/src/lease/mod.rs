@@ -15,6 +15,9 @@
 //! promises not to for a whole wait from now ([`Tenant::promise`]). All of them must; one that cannot be asked may be taking it.
 //! An edge that forgets its promise because it starts anew begins its wait anew as well.
 //!
+//! The row names the topic that its holder publishes to. Whoever reads another topic does not know what that holder
+//! acknowledged, so only the holder itself goes on with a new topic; everybody else follows once it has.
+//!
 //! [`Tenant`] is the rule, without I/O: it says what to ask of the row and takes the answers. [`LeaseStore`] asks.
 
 mod row;
@@ -27,6 +30,15 @@ mod tests;
 pub use row::answer_of;
 pub use store::{LeaseError, LeaseStore};
 pub use tenant::{Answer, Ask, Question, Tenant, Tenure, Terms};
+
+/// Who asks for a lease. By default nobody, who only looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claimant {
+    /// Its name, which nobody else has: the edge's, and what tells its data folder from every other.
+    pub name: String,
+    /// The topic that it publishes to as an owner and follows as a standby.
+    pub topic: String,
+}
 
 /// A region's lease as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,4 +53,6 @@ pub struct Lease {
     pub released: bool,
     /// Who alone may take it at once after it was given back; empty for anybody.
     pub heir: String,
+    /// The topic that its holder publishes to; empty in rows older than this column.
+    pub topic: String,
 }

@@ -2,7 +2,7 @@
 
 use libsql::{Connection, Row};
 
-use super::{Answer, Ask, Lease};
+use super::{Answer, Ask, Claimant, Lease};
 
 /// Why the row was not read or written. Whether it was written is not known.
 #[derive(Debug, thiserror::Error)]
@@ -15,19 +15,19 @@ pub struct LeaseError {
     pub source: libsql::Error,
 }
 
-const COLUMNS: &str = "holder, epoch, renewal, released, heir";
+const COLUMNS: &str = "holder, epoch, renewal, released, heir, topic";
 
 /// The row of one region in the primary.
 pub struct LeaseStore {
     connection: Connection,
     region: String,
-    me: String,
+    me: Claimant,
 }
 
 impl LeaseStore {
     /// The lease of `region`, asked for by `me`.
     #[must_use]
-    pub const fn new(connection: Connection, region: String, me: String) -> Self {
+    pub const fn new(connection: Connection, region: String, me: Claimant) -> Self {
         Self { connection, region, me }
     }
 
@@ -40,18 +40,18 @@ impl LeaseStore {
     }
 
     async fn run(&self, ask: &Ask) -> Result<Answer, libsql::Error> {
-        let (region, me) = (self.region.as_str(), self.me.as_str());
+        let (region, me, topic) = (self.region.as_str(), self.me.name.as_str(), self.me.topic.as_str());
         match ask {
             Ask::Look => self.look().await.map(Answer::Found),
             Ask::Take { seen: None } => {
-                let sql = "INSERT INTO leases (region, holder, epoch, renewal, released, heir) \
-                           VALUES (?1, ?2, 1, 1, 0, '') ON CONFLICT (region) DO NOTHING RETURNING epoch";
-                self.write(sql, libsql::params![region, me]).await
+                let sql = "INSERT INTO leases (region, holder, epoch, renewal, released, heir, topic) \
+                           VALUES (?1, ?2, 1, 1, 0, '', ?3) ON CONFLICT (region) DO NOTHING RETURNING epoch";
+                self.write(sql, libsql::params![region, me, topic]).await
             }
             Ask::Take { seen: Some(seen) } => {
-                let sql = "UPDATE leases SET holder = ?2, epoch = epoch + 1, renewal = renewal + 1, released = 0, heir = '' \
-                           WHERE region = ?1 AND epoch = ?3 AND renewal = ?4 RETURNING epoch";
-                self.write(sql, libsql::params![region, me, seen.epoch, seen.renewal]).await
+                let sql = "UPDATE leases SET holder = ?2, epoch = epoch + 1, renewal = renewal + 1, released = 0, heir = '', \
+                           topic = ?5 WHERE region = ?1 AND epoch = ?3 AND renewal = ?4 RETURNING epoch";
+                self.write(sql, libsql::params![region, me, seen.epoch, seen.renewal, topic]).await
             }
             Ask::Renew { epoch } => {
                 let sql = "UPDATE leases SET renewal = renewal + 1 \
@@ -90,5 +90,6 @@ fn read(row: &Row) -> Result<Lease, libsql::Error> {
         renewal: row.get(2)?,
         released: row.get::<i64>(3)? != 0,
         heir: row.get(4)?,
+        topic: row.get(5)?,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Lease;
+use super::{Claimant, Lease};
 
 /// A point on an edge's own monotonic clock.
 type Instant = Duration;
@@ -112,7 +112,7 @@ pub struct Tenure {
 /// One edge and one region's lease.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    me: String,
+    me: Claimant,
     terms: Terms,
     state: State,
     next_at: Instant,
@@ -123,9 +123,9 @@ pub struct Tenant {
 }
 
 impl Tenant {
-    /// An edge called `me`, which nobody else is: the name, and what tells its data folder from every other.
+    /// An edge that nobody else is.
     #[must_use]
-    pub fn new(me: String, terms: Terms, now: Duration) -> Self {
+    pub const fn new(me: Claimant, terms: Terms, now: Duration) -> Self {
         Self {
             me,
             terms,
@@ -149,10 +149,24 @@ impl Tenant {
     #[must_use]
     pub fn holder(&self) -> Option<&str> {
         match &self.state {
-            State::Holding { .. } => Some(&self.me),
+            State::Holding { .. } => Some(&self.me.name),
             State::Watching { seen: Some((Some(lease), _)) } => Some(&lease.holder),
             State::Watching { .. } => None,
         }
+    }
+
+    /// Who holds the lease, or held it last, with another topic than this edge's: until it is taken by its holder again, or the
+    /// topics are the same, this edge must not take it.
+    #[must_use]
+    pub fn barred_by(&self) -> Option<&Lease> {
+        match &self.state {
+            State::Watching { seen: Some((Some(lease), _)) } if self.is_barred(lease) => Some(lease),
+            State::Watching { .. } | State::Holding { .. } => None,
+        }
+    }
+
+    fn is_barred(&self, lease: &Lease) -> bool {
+        lease.holder != self.me.name && !lease.topic.is_empty() && lease.topic != self.me.topic
     }
 
     /// The newest epoch this edge knows of.
@@ -250,9 +264,10 @@ impl Tenant {
         let unchanged = now.saturating_sub(since);
         match lease {
             None => unchanged >= self.terms.patience,
+            Some(lease) if self.is_barred(lease) => false,
             // Ours from before: whoever held it in our name is gone, since the name is the data folder's.
-            Some(lease) if lease.holder == self.me && !lease.released => true,
-            Some(lease) if lease.released && lease.heir == self.me => true,
+            Some(lease) if lease.holder == self.me.name && !lease.released => true,
+            Some(lease) if lease.released && lease.heir == self.me.name => true,
             Some(lease) if lease.released && lease.heir.is_empty() => unchanged >= self.terms.patience,
             Some(_) => unchanged >= self.terms.abandoned_after(),
         }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use super::{Answer, Ask, Lease, Question, Tenant, Terms, answer_of};
+use super::{Answer, Ask, Claimant, Lease, Question, Tenant, Terms, answer_of};
 
 /// Seeds of one run of the tests. `EDGE_SEEDS` sets another number.
 const SEEDS: u64 = 10_000;
@@ -96,6 +96,10 @@ fn name(edge: usize) -> String {
     format!("edge-{edge}")
 }
 
+fn claimant(edge: usize) -> Claimant {
+    Claimant { name: name(edge), topic: "topic".to_owned() }
+}
+
 fn terms(edge: usize) -> Terms {
     Terms { term: TERM, margin: MARGIN, patience: Duration::from_millis(300 * edge as u64) }
 }
@@ -105,7 +109,7 @@ impl World {
         let mut dice = Dice(seed);
         let edges = (0..EDGES)
             .map(|edge| Edge {
-                tenant: Tenant::new(name(edge), terms(edge), Duration::ZERO),
+                tenant: Tenant::new(claimant(edge), terms(edge), Duration::ZERO),
                 life: 0,
                 speed: 990 + dice.below(21),
                 paused_until: Duration::ZERO,
@@ -214,7 +218,7 @@ impl World {
                     return;
                 }
                 let Some((question, answer)) = self.requests.get_mut(&number) else { return };
-                *answer = Some(answer_of(&mut self.row, &name(edge), &question.ask));
+                *answer = Some(answer_of(&mut self.row, &claimant(edge), &question.ask));
                 if self.dice.chance(92) {
                     let delay = self.dice.delay();
                     self.after(delay, Event::Answered { edge, life, number });
@@ -259,7 +263,7 @@ impl World {
                 let now = self.clock(edge);
                 let life = self.edges[edge].life + 1;
                 self.edges[edge].life = life;
-                self.edges[edge].tenant = Tenant::new(name(edge), terms(edge), now);
+                self.edges[edge].tenant = Tenant::new(claimant(edge), terms(edge), now);
                 let down = Duration::from_millis(self.dice.below(15_000));
                 self.after(down, Event::Wake { edge, life });
             }
@@ -323,7 +327,7 @@ fn a_dead_holder_is_followed_in_time() {
         let mut row = None;
         let millisecond = Duration::from_millis(1);
         let mut tenants: Vec<Tenant> =
-            (0..EDGES).map(|edge| Tenant::new(name(edge), terms(edge), Duration::ZERO)).collect();
+            (0..EDGES).map(|edge| Tenant::new(claimant(edge), terms(edge), Duration::ZERO)).collect();
         let mut now = Duration::ZERO;
         let mut dead = None;
         let mut opened = None;
@@ -333,7 +337,7 @@ fn a_dead_holder_is_followed_in_time() {
                     continue;
                 }
                 while let Some(question) = tenant.ask(now) {
-                    let answer = answer_of(&mut row, &name(edge), &question.ask);
+                    let answer = answer_of(&mut row, &claimant(edge), &question.ask);
                     tenant.answered(&question, answer, now);
                 }
                 if let (Some((_, since)), Some(_)) = (dead, tenant.tenure(now)) {
@@ -355,14 +359,14 @@ fn a_dead_holder_is_followed_in_time() {
 #[test]
 fn an_heir_follows_at_once() {
     let mut row = None;
-    let mut holder = Tenant::new(name(0), terms(0), Duration::ZERO);
-    let mut heir = Tenant::new(name(2), terms(2), Duration::ZERO);
+    let mut holder = Tenant::new(claimant(0), terms(0), Duration::ZERO);
+    let mut heir = Tenant::new(claimant(2), terms(2), Duration::ZERO);
     let mut left = None;
     for millisecond in 0..10_000 {
         let now = Duration::from_millis(millisecond);
         for (edge, tenant) in [(0, &mut holder), (2, &mut heir)] {
             while let Some(question) = tenant.ask(now) {
-                let answer = answer_of(&mut row, &name(edge), &question.ask);
+                let answer = answer_of(&mut row, &claimant(edge), &question.ask);
                 tenant.answered(&question, answer, now);
             }
         }
@@ -385,7 +389,7 @@ fn an_heir_follows_at_once() {
 fn a_holder_goes_on_by_the_word_of_all_others() {
     let mut row = None;
     let mut tenants: Vec<Tenant> =
-        (0..EDGES).map(|edge| Tenant::new(name(edge), terms(edge), Duration::ZERO)).collect();
+        (0..EDGES).map(|edge| Tenant::new(claimant(edge), terms(edge), Duration::ZERO)).collect();
     let away = 10_000..70_000;
     let mut open = [0_u64; 2];
     for millisecond in 0..95_000 {
@@ -398,7 +402,7 @@ fn a_holder_goes_on_by_the_word_of_all_others() {
                 let answer = if away.contains(&millisecond) {
                     Answer::Lost
                 } else {
-                    answer_of(&mut row, &name(edge), &question.ask)
+                    answer_of(&mut row, &claimant(edge), &question.ask)
                 };
                 tenants[edge].answered(&question, answer, now);
                 if renews && away.contains(&millisecond) {
@@ -422,4 +426,35 @@ fn a_holder_goes_on_by_the_word_of_all_others() {
         tenants.iter().any(|tenant| tenant.tenure(Duration::from_secs(95)).is_some()),
         "nobody came back"
     );
+}
+
+/// Only the last holder goes on with a new topic, however long the others wait; they follow once it has.
+#[test]
+fn who_reads_another_topic_waits_for_the_last_holder() {
+    let mut row = None;
+    let run = |row: &mut Option<Lease>, edge: usize, topic: &str, from: u64| {
+        let me = Claimant { name: name(edge), topic: topic.to_owned() };
+        let mut tenant = Tenant::new(me.clone(), terms(edge), Duration::from_secs(from));
+        for millisecond in from * 1_000..(from + 30) * 1_000 {
+            let now = Duration::from_millis(millisecond);
+            while let Some(question) = tenant.ask(now) {
+                let answer = answer_of(row, &me, &question.ask);
+                tenant.answered(&question, answer, now);
+            }
+        }
+        let now = Duration::from_secs(from + 30) - Duration::from_millis(1);
+        (tenant.tenure(now).map(|tenure| tenure.epoch), tenant.barred_by().map(|lease| lease.topic.clone()))
+    };
+    // Each runs for half a minute, and is gone then.
+    assert_eq!(run(&mut row, 0, "old", 0), (Some(1), None));
+    assert_eq!(run(&mut row, 1, "new", 100), (None, Some("old".to_owned())));
+    assert_eq!(run(&mut row, 2, "old", 200), (Some(2), None));
+    assert_eq!(run(&mut row, 0, "new", 300), (None, Some("old".to_owned())));
+    assert_eq!(run(&mut row, 2, "new", 400), (Some(3), None));
+    assert_eq!(run(&mut row, 0, "new", 500), (Some(4), None));
+    // A row from before topics were noted bars nobody.
+    if let Some(lease) = &mut row {
+        lease.topic.clear();
+    }
+    assert_eq!(run(&mut row, 1, "other", 600), (Some(5), None));
 }

@@ -12,17 +12,21 @@ mod replica;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 
 use self::connection::ReplicatedConnection;
 pub use self::copy::copy_of_primary;
 use self::primary::Primary;
 use self::replica::Replica;
 use crate::local::{OpenError, PoolOptions};
+
+/// How long what is under way at the end may take before it is broken off.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// How a replicated database is kept.
 #[derive(Clone, Debug)]
@@ -132,6 +136,9 @@ struct Shared {
     wanted: AtomicU64,
     /// Asks for a sync now.
     news: Notify,
+    /// Nothing is kept in step any more.
+    closing: AtomicBool,
+    upkeep: Mutex<Option<JoinHandle<()>>>,
     damaged: AtomicBool,
     failing: AtomicBool,
     held: AtomicBool,
@@ -140,7 +147,8 @@ struct Shared {
 }
 
 impl ReplicatedDatabase {
-    /// Opens the replica, making it where there is none, and keeps it in step until the last clone is dropped.
+    /// Opens the replica, making it where there is none, and keeps it in step until it is closed or the last clone is
+    /// dropped.
     ///
     /// # Errors
     /// When there is no replica yet and the primary cannot be reached, or the folder cannot be used.
@@ -162,14 +170,37 @@ impl ReplicatedDatabase {
             seen: watch::Sender::new(seen),
             wanted: AtomicU64::new(0),
             news: Notify::new(),
+            closing: AtomicBool::new(false),
+            upkeep: Mutex::default(),
             damaged: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             held: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             rebuilt: AtomicU64::new(0),
         });
-        tokio::spawn(replica::keep_in_step(Arc::downgrade(&shared)));
+        let upkeep = tokio::spawn(replica::keep_in_step(Arc::downgrade(&shared)));
+        *shared.upkeep.lock().unwrap_or_else(PoisonError::into_inner) = Some(upkeep);
         Ok(Self(shared))
+    }
+
+    /// Ends keeping the replica in step, and waits for it: a runtime that goes must not find a sync under way.
+    pub async fn close(&self) {
+        self.0.closing.store(true, Ordering::Release);
+        self.0.news.notify_one();
+        let upkeep = self.0.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut upkeep) = upkeep else { return };
+        let ended = if let Ok(ended) = tokio::time::timeout(CLOSING, &mut upkeep).await {
+            ended
+        } else {
+            upkeep.abort();
+            upkeep.await
+        };
+        match ended {
+            Err(error) if !error.is_cancelled() => {
+                tracing::error!(%error, "the replica was not kept in step to the end");
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
 
     /// How it stands.

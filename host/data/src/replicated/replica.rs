@@ -125,10 +125,14 @@ fn numbers(folder: &Path) -> Result<Vec<u64>, ReplicaError> {
     Ok(numbers)
 }
 
-/// Syncs at the interval and when asked to, and makes a damaged replica anew. It ends within an interval of the last use.
+/// Syncs at the interval and when asked to, and makes a damaged replica anew. It ends when the database is closed, or within
+/// an interval of the last use.
 pub(super) async fn keep_in_step(shared: Weak<Shared>) {
     loop {
         let Some(strong) = shared.upgrade() else { return };
+        if strong.closing.load(Ordering::Acquire) {
+            return;
+        }
         let interval = strong.options.sync_interval;
         step(&strong).await;
         // Whoever asks for a sync is served early; otherwise the interval ends the wait.

@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use edge_runtime::route::Pattern;
 use edge_runtime::{Body, full_body};
+use futures::stream::{self, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, BodyStream, StreamBody};
 use hyper::body::Incoming;
 use tokio::sync::{RwLock, watch};
 
@@ -151,6 +152,29 @@ impl Sendable {
         }
     }
 
+    /// Reads a body that is small, though it may not say so: what only its component understands may have to go elsewhere.
+    async fn read(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
+        if request.body().size_hint().lower() > bytes_max as u64 {
+            return Ok(Self::Once(request));
+        }
+        let (parts, mut body) = request.into_parts();
+        let (mut frames, mut length) = (Vec::new(), 0);
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return Err(Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off")));
+            };
+            length += frame.data_ref().map_or(0, Bytes::len);
+            frames.push(frame);
+            if length > bytes_max {
+                let begun = stream::iter(frames.into_iter().map(Ok));
+                let whole = StreamBody::new(begun.chain(BodyStream::new(body)));
+                return Ok(Self::Once(Request::from_parts(parts, whole.boxed_unsync())));
+            }
+        }
+        let data: Vec<Bytes> = frames.into_iter().filter_map(|frame| frame.into_data().ok()).collect();
+        Ok(Self::Again(parts, data.concat().into()))
+    }
+
     /// The request, and itself where it can be sent again.
     fn take(self) -> (Request<Body>, Option<Self>) {
         match self {
@@ -204,7 +228,7 @@ impl Router {
         if let Some(region) = named {
             return self.to_region(&region, request, origin).await;
         }
-        let sendable = match Sendable::new(request, self.options.replay_bytes_max).await {
+        let sendable = match Sendable::read(request, self.options.replay_bytes_max).await {
             Ok(sendable) => sendable,
             Err(refusal) => return *refusal,
         };

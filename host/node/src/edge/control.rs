@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use edge_data::lease::{Answer, Ask, Terms};
+use edge_data::lease::{Answer, Ask, Claimant, Terms};
 use edge_delivery::regions::{Control, Place, Standing};
 use edge_runtime::{Body, empty_body, full_body};
 use edge_streams::{EventTable, Pending, Source, StreamError};
@@ -297,7 +297,7 @@ pub(crate) async fn watch_owner(
     place: Place,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut asker = Asker::new(board, region, String::new());
+    let mut asker = Asker::new(board, region, Claimant::default());
     loop {
         // Where no answer comes, it is believed to be as it was.
         if let Answer::Found(lease) = asker.ask(&Ask::Look, ASK_TIMEOUT).await {

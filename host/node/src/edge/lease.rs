@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edge_data::LocalDatabase;
-use edge_data::lease::{Answer, Ask, LeaseStore, Tenant, Terms};
+use edge_data::lease::{Answer, Ask, Claimant, Lease, LeaseStore, Tenant, Terms};
 use libsql::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -45,13 +45,13 @@ pub(crate) enum LeaseBoard {
 pub(crate) struct Asker {
     board: Arc<LeaseBoard>,
     region: String,
-    me: String,
+    me: Claimant,
     store: Option<LeaseStore>,
 }
 
 impl Asker {
     /// Asks for the lease of `region` as `me`; whoever only looks is nobody.
-    pub(crate) const fn new(board: Arc<LeaseBoard>, region: String, me: String) -> Self {
+    pub(crate) const fn new(board: Arc<LeaseBoard>, region: String, me: Claimant) -> Self {
         Self { board, region, me, store: None }
     }
 
@@ -95,8 +95,8 @@ impl Asker {
 pub(crate) struct LeaseKeeper {
     pub(crate) board: Arc<LeaseBoard>,
     pub(crate) region: String,
-    /// Who this node is: its name, and what tells its data folder from every other.
-    pub(crate) me: String,
+    /// Who this node is: its name and what tells its data folder from every other, and the region's topic.
+    pub(crate) me: Claimant,
     pub(crate) terms: Terms,
     /// The other edges that may take it.
     pub(crate) others: Others,
@@ -111,6 +111,7 @@ impl LeaseKeeper {
         let mut tenant = Tenant::new(self.me.clone(), self.terms, base.elapsed());
         let mut asker = Asker::new(self.board.clone(), self.region.clone(), self.me.clone());
         // An answer is of use for so long.
+        let mut barred_by = None;
         let patience = (self.terms.term / 4).max(Duration::from_millis(100));
         loop {
             if let Some(question) = tenant.ask(base.elapsed()) {
@@ -121,6 +122,7 @@ impl LeaseKeeper {
                     self.go_on_by_promises(&mut tenant, base).await;
                 }
                 self.publish(&tenant, base);
+                self.tell_barred(&tenant, &mut barred_by);
             }
             let next = base + tenant.next_at();
             tokio::select! {
@@ -151,6 +153,23 @@ impl LeaseKeeper {
             tenant.promised(epoch, asked);
             metrics::counter!("lease_kept_by_promises_total", "region" => self.region.clone()).increment(1);
         }
+    }
+
+    /// Says, once for each, who keeps this edge from taking the lease.
+    fn tell_barred(&self, tenant: &Tenant, told: &mut Option<(String, u64)>) {
+        let bars = |lease: &Lease| (lease.holder.clone(), lease.epoch);
+        let now = tenant.barred_by().map(bars);
+        if let Some(lease) = tenant.barred_by().filter(|_| *told != now) {
+            tracing::error!(
+                region = self.region,
+                holder = lease.holder,
+                its_topic = lease.topic,
+                topic = self.me.topic,
+                "the region's last owner published to another topic than this edge reads; only that edge can go on with a \
+                 new one: start it first, with the same stream.topic_prefix as here"
+            );
+        }
+        *told = now;
     }
 
     fn publish(&self, tenant: &Tenant, base: Instant) {

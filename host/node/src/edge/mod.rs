@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use edge_data::lease::Claimant;
 use edge_data::migrate::{self, Migration};
 use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
 use edge_delivery::admin::{Admin, Operations};
@@ -286,7 +287,8 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     let admin = Admin::new(Vec::new(), metrics, ready.clone())
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
-    let parts = Parts { app: front.app, sockets, ready, admin, stop, stopped, tasks };
+    let replicas = shared.replicated.iter().map(|(_, database)| database.clone()).collect();
+    let parts = Parts { app: front.app, replicas, sockets, ready, admin, stop, stopped, tasks };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }
@@ -384,7 +386,7 @@ impl Starting<'_> {
         let keeper = LeaseKeeper {
             board: self.board.clone(),
             region: region.to_owned(),
-            me: self.shared.holder.clone(),
+            me: Claimant { name: self.shared.holder.clone(), topic: self.shared.config.stream.topic(region) },
             terms,
             others: Others { shared: self.shared.clone(), edges: others },
             view,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use edge_data::lease::{Answer, Lease, Question, Tenant, Terms, answer_of};
+use edge_data::lease::{Answer, Claimant, Lease, Question, Tenant, Terms, answer_of};
 use edge_streams::{Chain, Follower, OPENED, Verdict};
 use petwalker_journal::{Envelope, Position, RecordDigest, digest};
 
@@ -71,6 +71,10 @@ fn name(edge: usize) -> String {
     format!("edge-{edge}")
 }
 
+fn claimant(edge: usize) -> Claimant {
+    Claimant { name: name(edge), topic: "topic".to_owned() }
+}
+
 fn terms(edge: usize) -> Terms {
     Terms {
         term: TERM,
@@ -134,7 +138,7 @@ impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let edges = (0..EDGES)
             .map(|edge| Edge {
-                tenant: Tenant::new(name(edge), terms(edge), Duration::ZERO),
+                tenant: Tenant::new(claimant(edge), terms(edge), Duration::ZERO),
                 life: 0,
                 paused_until: Duration::ZERO,
                 log: Vec::new(),
@@ -220,7 +224,7 @@ impl World {
             }
             Event::AtRow { edge, life, number } => {
                 let Some((question, answer)) = self.questions.get_mut(&number) else { return };
-                *answer = Some(answer_of(&mut self.row, &name(edge), &question.ask));
+                *answer = Some(answer_of(&mut self.row, &claimant(edge), &question.ask));
                 if let Some(delay) = self.delay() {
                     self.after(delay, Event::FromRow { edge, life, number });
                 }
@@ -250,7 +254,7 @@ impl World {
             Event::Wake { .. } | Event::FromRow { .. } | Event::FromTopic { .. } => {}
             Event::Crash { edge } => {
                 let life = self.edges[edge].life + 1;
-                let tenant = Tenant::new(name(edge), terms(edge), self.now);
+                let tenant = Tenant::new(claimant(edge), terms(edge), self.now);
                 let place = start(&self.edges[edge].log, &self.topic);
                 let edge_state = &mut self.edges[edge];
                 (edge_state.life, edge_state.tenant, edge_state.owned, edge_state.place) =
