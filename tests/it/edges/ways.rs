@@ -58,6 +58,28 @@ async fn in_chunks(client: &Client, path: &str, body: &str) -> (String, String) 
     (head.to_owned(), body.to_owned())
 }
 
+/// That a document with commands for two regions does the first and says so of the second: it is not sent on as a whole.
+async fn commands_for_two_regions(tutor: &Client, pet: &str, here: &serde_json::Value, there: &str) {
+    let rides = async || {
+        let page = tutor.raw(Method::GET, "/v1/rides", &[("petwalker-region", REGION)], vec![]).await.ok();
+        page["rides"].as_array().expect("rides").len()
+    };
+    let before = rides().await;
+    let here = tutor.post("/v1/quotes", here).await.ok();
+    let request = |key: &str, quote: &str| {
+        format!("{key}: requestRide(input: {{ quoteId: \"{quote}\", petIds: [\"{pet}\"] }}) {{ id }}")
+    };
+    let (first, second) = (request("first", here["id"].as_str().expect("an id")), request("second", there));
+    let query = format!("mutation {{ ...Both }} fragment Both on Mutation {{ {first} {second} }}");
+    let answer = tutor.post("/graphql", &json!({ "query": query })).await.ok();
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "misdirected", "{answer}");
+    assert_eq!(answer["errors"][0]["path"], json!(["second"]), "{answer}");
+    assert_eq!(rides().await, before + 1, "the first was done, once");
+    // By itself it is done where it belongs.
+    let answer = tutor.post("/graphql", &json!({ "query": format!("mutation {{ {second} }}") })).await.ok();
+    assert!(answer["data"]["second"]["id"].is_string(), "{answer}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_edge_answers_for_every_region() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -117,6 +139,7 @@ async fn every_edge_answers_for_every_region() {
     let north = json!({ "pickup": { "lat": NORTH.0, "lon": NORTH.1 }, "duration_min": 30, "pet_ids": [pet] });
     let north = tutor.post("/v1/quotes", &north).await;
     assert_eq!(north.headers.get("petwalker-region").and_then(|v| v.to_str().ok()), Some("sao-paulo-norte"));
+    commands_for_two_regions(&tutor, &pet, &wanted, north.ok()["id"].as_str().expect("an id")).await;
     // A client cannot speak as an edge does.
     let forged = [("edge-region", REGION), ("edge-hops", "0"), ("edge-internal", "x")];
     assert_eq!(tutor.raw(Method::POST, "/internal/take-over", &forged, vec![]).await.status, 404);

@@ -10,7 +10,8 @@ mod subscription;
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
-use async_graphql::{Request, Schema, parser, parser::types::OperationType};
+use async_graphql::parser::types::{OperationType, Selection};
+use async_graphql::{Name, PathSegment, Request, Schema, parser};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -180,6 +181,37 @@ fn misdirected(response: &async_graphql::Response) -> Option<String> {
     })
 }
 
+/// The response key of the first command in the mutation that is executed, one after the other; none for what only reads.
+fn first_command(request: &Request) -> Option<String> {
+    let document = parser::parse_query(&request.query).ok()?;
+    let named = |name: Option<&Name>| request.operation_name.as_deref() == name.map(Name::as_str);
+    let (_, operation) = document
+        .operations
+        .iter()
+        .find(|(name, _)| request.operation_name.is_none() || named(*name))
+        .filter(|(_, operation)| operation.node.ty == OperationType::Mutation)?;
+    let mut set = &operation.node.selection_set.node;
+    // A fragment that begins with itself is refused before anything is executed: more steps than fragments lead nowhere.
+    for _ in 0..=document.fragments.len() + DEPTH_MAX {
+        set = match &set.items.first()?.node {
+            Selection::Field(field) => return Some(field.node.response_key().node.to_string()),
+            Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
+            Selection::FragmentSpread(spread) => {
+                &document.fragments.get(&spread.node.fragment_name.node)?.node.selection_set.node
+            }
+        };
+    }
+    None
+}
+
+/// The response key of the field that failed.
+fn failed_at(response: &async_graphql::Response) -> Option<&str> {
+    response.errors.iter().find_map(|error| match error.path.first()? {
+        PathSegment::Field(key) => Some(key.as_str()),
+        PathSegment::Index(_) => None,
+    })
+}
+
 /// What one step of an operation came to.
 pub struct Stepped {
     /// The result as JSON; of an operation that was refused, its errors.
@@ -216,9 +248,19 @@ async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
         Err(problem) => return problem.into_response(),
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
-    let response = schema().execute(request.data(asker)).await;
+    let first = first_command(&request);
+    let mut response = schema().execute(request.data(asker)).await;
     if let Some(region) = misdirected(&response) {
-        return Problem::misdirected(&region).into_response();
+        if failed_at(&response).is_none_or(|key| first.as_deref().is_none_or(|first| first == key)) {
+            return Problem::misdirected(&region).into_response();
+        }
+        // Sent there as a whole, what was done here would be asked for again.
+        for error in &mut response.errors {
+            error.message = format!(
+                "it is for region '{region}', and what stands before it in this document was done: send commands for \
+                 several regions as documents of their own"
+            );
+        }
     }
     let never_ran = never_ran(&response);
     let modern = accepts_graphql_response(&parts.headers);
