@@ -1,8 +1,9 @@
 //! The rule under a clock, a network and edges that do their worst, from seeds.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use edge_simulation::{Agenda, Dice};
 
 use super::{Answer, Ask, Claimant, Lease, Question, Tenant, Terms, answer_of};
 
@@ -16,31 +17,10 @@ const TERM: Duration = Duration::from_secs(5);
 /// Clocks may differ in speed by a hundredth: two of them drift by less than this within a term and a margin.
 const MARGIN: Duration = Duration::from_millis(200);
 
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.roll() % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    /// Mostly a few milliseconds, sometimes seconds.
-    fn delay(&mut self) -> Duration {
-        let longest = if self.chance(5) { 8_000 } else { 40 };
-        Duration::from_millis(1 + self.below(longest))
-    }
+/// Mostly a few milliseconds, sometimes seconds.
+fn delay(dice: &mut Dice) -> Duration {
+    let longest = if dice.chance(5) { 8_000 } else { 40 };
+    Duration::from_millis(1) + dice.millis(longest)
 }
 
 /// What happens in the world.
@@ -75,8 +55,8 @@ struct Edge {
 
 struct World {
     dice: Dice,
-    now: Duration,
-    queue: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    agenda: Agenda<Event>,
+    /// Numbers given to requests and rounds.
     count: u64,
     edges: Vec<Edge>,
     row: Option<Lease>,
@@ -106,7 +86,7 @@ fn terms(edge: usize) -> Terms {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let edges = (0..EDGES)
             .map(|edge| Edge {
                 tenant: Tenant::new(claimant(edge), terms(edge), Duration::ZERO),
@@ -117,8 +97,7 @@ impl World {
             .collect();
         let mut world = Self {
             dice,
-            now: Duration::ZERO,
-            queue: BinaryHeap::new(),
+            agenda: Agenda::default(),
             count: 0,
             edges,
             row: None,
@@ -132,12 +111,12 @@ impl World {
             world.after(Duration::ZERO, Event::Wake { edge, life: 0 });
         }
         if world.dice.chance(50) {
-            let from = Duration::from_millis(world.dice.below(60_000));
-            world.outage = (from, from + Duration::from_millis(world.dice.below(30_000)));
+            let from = world.dice.millis(60_000);
+            world.outage = (from, from + world.dice.millis(30_000));
         }
         for _ in 0..world.dice.below(12) {
-            let at = Duration::from_millis(world.dice.below(80_000));
-            let edge = usize::try_from(world.dice.below(EDGES as u64)).expect("small");
+            let at = world.dice.millis(80_000);
+            let edge = world.dice.pick(EDGES);
             let heir = (edge + 1) % EDGES;
             let event = match world.dice.below(3) {
                 0 => Event::Crash { edge },
@@ -150,8 +129,7 @@ impl World {
     }
 
     fn after(&mut self, delay: Duration, event: Event) {
-        self.count += 1;
-        self.queue.push(Reverse((self.now + delay, self.count, event)));
+        self.agenda.after(delay, event);
     }
 
     /// What an edge's clock shows. It began somewhere, and runs at its own speed.
@@ -159,26 +137,23 @@ impl World {
         let start = Duration::from_secs(1_000 * (edge as u64 + 1));
         start
             + Duration::from_nanos(
-                u64::try_from(self.now.as_nanos()).expect("short") / 1_000 * self.edges[edge].speed,
+                u64::try_from(self.agenda.now().as_nanos()).expect("short") / 1_000 * self.edges[edge].speed,
             )
     }
 
     /// When an edge that stands still goes on.
     fn resumes_in(&self, edge: usize) -> Duration {
-        self.edges[edge].paused_until.saturating_sub(self.now)
+        self.edges[edge].paused_until.saturating_sub(self.agenda.now())
     }
 
     fn run(&mut self, seed: u64) {
-        let mut last = Duration::ZERO;
-        while let Some(Reverse((at, _, event))) = self.queue.pop() {
-            if at > RUN {
-                break;
-            }
-            if self.writers().next().is_some() {
+        loop {
+            let (last, open) = (self.agenda.now(), self.writers().next().is_some());
+            let Some(event) = self.agenda.next(RUN) else { break };
+            let at = self.agenda.now();
+            if open {
                 self.open_for += at - last;
             }
-            last = at;
-            self.now = at;
             self.happen(event);
             let writers: Vec<usize> = self.writers().collect();
             assert!(writers.len() <= 1, "seed {seed}: {writers:?} write at {at:?}");
@@ -214,13 +189,13 @@ impl World {
                 self.after(wait, Event::Wake { edge, life });
             }
             Event::Arrives { edge, life, number } => {
-                if (self.outage.0..self.outage.1).contains(&self.now) {
+                if (self.outage.0..self.outage.1).contains(&self.agenda.now()) {
                     return;
                 }
                 let Some((question, answer)) = self.requests.get_mut(&number) else { return };
                 *answer = Some(answer_of(&mut self.row, &claimant(edge), &question.ask));
                 if self.dice.chance(92) {
-                    let delay = self.dice.delay();
+                    let delay = delay(&mut self.dice);
                     self.after(delay, Event::Answered { edge, life, number });
                 }
             }
@@ -242,7 +217,7 @@ impl World {
                 let epoch = self.rounds[&round].0;
                 let now = self.clock(of);
                 if self.edges[of].tenant.promise(epoch, now) && self.dice.chance(92) {
-                    let delay = self.dice.delay();
+                    let delay = delay(&mut self.dice);
                     self.after(delay, Event::Promised { holder, life, round });
                 }
             }
@@ -264,12 +239,12 @@ impl World {
                 let life = self.edges[edge].life + 1;
                 self.edges[edge].life = life;
                 self.edges[edge].tenant = Tenant::new(claimant(edge), terms(edge), now);
-                let down = Duration::from_millis(self.dice.below(15_000));
+                let down = self.dice.millis(15_000);
                 self.after(down, Event::Wake { edge, life });
             }
             Event::Pause { edge } => {
-                let pause = Duration::from_millis(self.dice.below(20_000));
-                self.edges[edge].paused_until = self.now + pause;
+                let pause = self.dice.millis(20_000);
+                self.edges[edge].paused_until = self.agenda.now() + pause;
             }
             Event::HandOver { edge, heir } => {
                 if self.resumes_in(edge) == Duration::ZERO {
@@ -287,7 +262,7 @@ impl World {
         self.rounds.insert(round, (self.edges[holder].tenant.epoch(), now, 0));
         for of in (0..EDGES).filter(|&of| of != holder) {
             if self.dice.chance(92) {
-                let delay = self.dice.delay();
+                let delay = delay(&mut self.dice);
                 self.after(delay, Event::Asked { holder, life, of, round });
             }
         }
@@ -298,7 +273,7 @@ impl World {
         let number = self.count;
         self.requests.insert(number, (question, None));
         if self.dice.chance(92) {
-            let delay = self.dice.delay();
+            let delay = delay(&mut self.dice);
             self.after(delay, Event::Arrives { edge, life, number });
         }
     }

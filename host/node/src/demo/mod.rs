@@ -174,6 +174,7 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
     let mishap: Option<walk::Mishap<'_>> = if stage.has_mishap() { Some(&mishap) } else { None };
     let distance_m = walk::take(&tutor, walker, &ride_id, CITY, &walk::LAKE, mishap).await?;
     let invoice = invoice(&tutor, walker, &ride_id, &quote).await?;
+    told(&tutor, &ride_id).await?;
     rate(&tutor, &ride_id).await?;
     advise(&tutor, &pet).await?;
     if let Some(code) = &stage.operator_code {
@@ -287,6 +288,23 @@ async fn until(person: &Person, path: &str, wanted: impl Fn(&Value) -> bool) -> 
         ensure!(tokio::time::Instant::now() < deadline, "{path} still answers {status}: {answer}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// What the tutor is told of a walk, newest first.
+const TOLD: [&str; 4] = ["ride-completed", "ride-started", "walker-arrived", "ride-accepted"];
+
+/// That each step was told once, whatever happened to the edges meanwhile.
+async fn told(tutor: &Person, ride: &str) -> anyhow::Result<()> {
+    let path = "/v1/notifications?locale=en";
+    let page = until(tutor, path, |page| page["notifications"][0]["kind"] == TOLD[0]).await?;
+    let of_ride =
+        page["notifications"].as_array().into_iter().flatten().filter(|told| told["ride_id"] == ride);
+    let kinds: Vec<&str> = of_ride.filter_map(|told| told["kind"].as_str()).collect();
+    ensure!(kinds == TOLD, "the tutor was told {kinds:?}");
+    let titles = page["notifications"].as_array().into_iter().flatten().rev();
+    let titles: Vec<&str> = titles.filter_map(|told| told["title"].as_str()).collect();
+    say("told", titles.join(" · "));
+    Ok(())
 }
 
 async fn rate(tutor: &Person, ride: &str) -> anyhow::Result<()> {

@@ -8,7 +8,6 @@
 //! the same number for its own; 6445, an edge stuck behind records of an older epoch that came late; 15949, unpublished events of
 //! before the newest epoch, not noticed on their owner's return; 93440, a log that the topic's order hides.
 
-mod dice;
 mod world;
 
 use world::World;

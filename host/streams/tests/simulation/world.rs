@@ -1,14 +1,12 @@
 //! The world: edges, a row, a topic, and everything between them that may go wrong.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use edge_data::lease::{Answer, Claimant, Lease, Question, Tenant, Terms, answer_of};
+use edge_simulation::{Agenda, Dice};
 use edge_streams::{Chain, Follower, OPENED, Verdict};
 use petwalker_journal::{Envelope, Position, RecordDigest, digest};
-
-use crate::dice::Dice;
 
 const EDGES: usize = 3;
 const TERM: Duration = Duration::from_secs(5);
@@ -55,8 +53,8 @@ struct Edge {
 pub(crate) struct World {
     seed: u64,
     dice: Dice,
-    now: Duration,
-    queue: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    agenda: Agenda<Event>,
+    /// Numbers given to questions and appends.
     count: u64,
     edges: Vec<Edge>,
     row: Option<Lease>,
@@ -149,9 +147,8 @@ impl World {
             .collect();
         let mut world = Self {
             seed,
-            dice: Dice(seed),
-            now: Duration::ZERO,
-            queue: BinaryHeap::new(),
+            dice: Dice::new(seed),
+            agenda: Agenda::default(),
             count: 0,
             edges,
             row: None,
@@ -165,8 +162,8 @@ impl World {
             world.after(Duration::ZERO, Event::Wake { edge, life: 0 });
         }
         for _ in 0..world.dice.below(8) {
-            let at = Duration::from_millis(world.dice.below(40_000));
-            let edge = usize::try_from(world.dice.below(EDGES as u64)).expect("small");
+            let at = world.dice.millis(40_000);
+            let edge = world.dice.pick(EDGES);
             let event = match world.dice.below(3) {
                 0 => Event::Crash { edge },
                 1 => Event::Pause { edge },
@@ -178,13 +175,12 @@ impl World {
     }
 
     fn after(&mut self, delay: Duration, event: Event) {
-        self.count += 1;
-        self.queue.push(Reverse((self.now + delay, self.count, event)));
+        self.agenda.after(delay, event);
     }
 
     /// Mostly a few milliseconds, sometimes seconds; none: lost.
     fn delay(&mut self) -> Option<Duration> {
-        let troubled = self.now < FAULTS;
+        let troubled = self.agenda.now() < FAULTS;
         if troubled && self.dice.chance(6) {
             return None;
         }
@@ -194,18 +190,14 @@ impl World {
 
     /// Lets the world run, and judges what came of it.
     pub(crate) fn run(&mut self) {
-        while let Some(Reverse((at, _, event))) = self.queue.pop() {
-            if at > HEALED {
-                break;
-            }
-            self.now = at;
+        while let Some(event) = self.agenda.next(HEALED) {
             self.happen(event);
         }
         self.judge();
     }
 
     fn paused(&mut self, edge: usize, event: Event) -> bool {
-        let left = self.edges[edge].paused_until.saturating_sub(self.now);
+        let left = self.edges[edge].paused_until.saturating_sub(self.agenda.now());
         if left > Duration::ZERO {
             self.after(left, event);
         }
@@ -234,7 +226,7 @@ impl World {
                     return;
                 }
                 if let Some((question, Some(answer))) = self.questions.remove(&number) {
-                    self.edges[edge].tenant.answered(&question, answer, self.now);
+                    self.edges[edge].tenant.answered(&question, answer, self.agenda.now());
                 }
             }
             Event::AtTopic { edge, life, number } => {
@@ -254,22 +246,22 @@ impl World {
             Event::Wake { .. } | Event::FromRow { .. } | Event::FromTopic { .. } => {}
             Event::Crash { edge } => {
                 let life = self.edges[edge].life + 1;
-                let tenant = Tenant::new(claimant(edge), terms(edge), self.now);
+                let tenant = Tenant::new(claimant(edge), terms(edge), self.agenda.now());
                 let place = start(&self.edges[edge].log, &self.topic);
                 let edge_state = &mut self.edges[edge];
                 (edge_state.life, edge_state.tenant, edge_state.owned, edge_state.place) =
                     (life, tenant, None, place);
-                let down = Duration::from_millis(self.dice.below(15_000));
+                let down = self.dice.millis(15_000);
                 self.after(down, Event::Wake { edge, life });
             }
             Event::Pause { edge } => {
-                let pause = Duration::from_millis(self.dice.below(20_000));
-                self.edges[edge].paused_until = self.now + pause;
+                let pause = self.dice.millis(20_000);
+                self.edges[edge].paused_until = self.agenda.now() + pause;
             }
             Event::HandOver { edge, heir } => {
-                if self.edges[edge].paused_until <= self.now {
+                if self.edges[edge].paused_until <= self.agenda.now() {
                     // It stops writing before it gives the lease back.
-                    self.edges[edge].tenant.leave(&name(heir), self.now);
+                    self.edges[edge].tenant.leave(&name(heir), self.agenda.now());
                 }
             }
         }
@@ -277,7 +269,7 @@ impl World {
 
     /// What an edge does when it gets to run.
     fn step(&mut self, edge: usize, life: u64) {
-        if let Some(question) = self.edges[edge].tenant.ask(self.now) {
+        if let Some(question) = self.edges[edge].tenant.ask(self.agenda.now()) {
             self.count += 1;
             let number = self.count;
             self.questions.insert(number, (question, None));
@@ -285,7 +277,7 @@ impl World {
                 self.after(delay, Event::AtRow { edge, life, number });
             }
         }
-        let tenure = self.edges[edge].tenant.tenure(self.now).map(|tenure| tenure.epoch);
+        let tenure = self.edges[edge].tenant.tenure(self.agenda.now()).map(|tenure| tenure.epoch);
         let epoch = self.edges[edge].owned.as_ref().map(|owned| owned.epoch);
         if epoch.is_some() && epoch != tenure {
             self.edges[edge].owned = None;
@@ -353,7 +345,7 @@ impl World {
     /// The edge that answers for the region now.
     fn owner(&self) -> Option<usize> {
         (0..EDGES).find(|&edge| {
-            self.edges[edge].owned.is_some() && self.edges[edge].tenant.tenure(self.now).is_some()
+            self.edges[edge].owned.is_some() && self.edges[edge].tenant.tenure(self.agenda.now()).is_some()
         })
     }
 
@@ -362,8 +354,9 @@ impl World {
         if !self.edges[edge].anew {
             return;
         }
-        let owner =
-            self.owner().filter(|owner| *owner != edge && self.edges[*owner].paused_until <= self.now);
+        let owner = self
+            .owner()
+            .filter(|owner| *owner != edge && self.edges[*owner].paused_until <= self.agenda.now());
         self.edges[edge].log = match owner {
             Some(owner) => self.edges[owner].log.clone(),
             None => {
@@ -412,9 +405,9 @@ impl World {
 
     /// An owner writes, and publishes what it wrote.
     fn work(&mut self, edge: usize, life: u64) {
-        let writes = self.now < FAULTS && self.dice.chance(40);
+        let writes = self.agenda.now() < FAULTS && self.dice.chance(40);
         self.next_name += u64::from(writes);
-        let (name, now) = (self.next_name, self.now);
+        let (name, now) = (self.next_name, self.agenda.now());
         let state = &mut self.edges[edge];
         let Some(owned) = &mut state.owned else { return };
         if writes {
@@ -448,7 +441,8 @@ impl World {
     /// The topic has it: clients are told, while the lease lasts.
     fn appended(&mut self, edge: usize, number: u64) {
         let Some((epoch, upto, _)) = self.appends.remove(&number) else { return };
-        let valid = self.edges[edge].tenant.tenure(self.now).is_some_and(|tenure| tenure.epoch == epoch);
+        let valid =
+            self.edges[edge].tenant.tenure(self.agenda.now()).is_some_and(|tenure| tenure.epoch == epoch);
         let Some(owned) = self.edges[edge].owned.as_mut().filter(|owned| owned.epoch == epoch && valid)
         else {
             return;
