@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use edge_node::Config;
 use edge_node::config::{Policy, Worth};
-use petwalker_tests::{Answer, Client, TestNode, config};
-use serde_json::{Value, json};
+use petwalker_tests::{TestNode, config};
+use serde_json::json;
+
+use crate::edges::insist;
 
 const HEADER: &str = "petwalker-durability";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,8 +42,7 @@ fn nowhere() -> String {
 async fn noticed(node: &TestNode) {
     let started = Instant::now();
     loop {
-        let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("answered");
-        if text.text().await.expect("read").contains("stream_delivery_failing{to=\"stream\"} 1") {
+        if node.metrics().await.contains("stream_delivery_failing{to=\"stream\"} 1") {
             return;
         }
         assert!(started.elapsed() < PATIENCE, "not noticed");
@@ -89,19 +90,6 @@ async fn or_it_says_that_the_acknowledgement_is_worth_less() {
     node.stop().await;
 }
 
-/// As any client: what is refused while the topic is being made is repeated under the same name.
-async fn insist(client: &Client, path: &str, body: &Value) -> Answer {
-    let started = Instant::now();
-    loop {
-        let answer = client.post_with(path, body, &[("idempotency-key", path)]).await;
-        if answer.status != 503 {
-            return answer;
-        }
-        assert!(started.elapsed() < PATIENCE, "{}", answer.text);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn with_its_broker_a_node_acknowledges_what_every_replica_has() {
     let Ok(broker) = std::env::var("PETWALKER_FLUVIO") else {
@@ -115,10 +103,11 @@ async fn with_its_broker_a_node_acknowledges_what_every_replica_has() {
     let walker = node.client().walker_at(PLACE.0, PLACE.1).await;
     let wanted =
         json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
-    let quote = insist(&tutor, "/v1/quotes", &wanted).await;
+    // As any client: what is refused while the topic is being made is repeated under the same name.
+    let (quote, ..) = insist(&tutor, "/v1/quotes", &wanted, "quote").await;
     assert_eq!(quote.headers[HEADER], "stream");
     let asked = json!({ "quote_id": quote.ok()["id"], "pet_ids": [pet] });
-    let taken = insist(&tutor, "/v1/rides", &asked).await;
+    let (taken, ..) = insist(&tutor, "/v1/rides", &asked, "ride").await;
     assert_eq!(taken.headers[HEADER], "stream");
     let ride = taken.ok();
     let path = format!("/v1/rides/{}/accept", ride["id"].as_str().expect("an id"));

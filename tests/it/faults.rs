@@ -14,8 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the node counted.
 async fn counted(node: &TestNode, metric: &str) -> f64 {
-    let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("metrics").text().await;
-    let text = text.expect("text");
+    let text = node.metrics().await;
     let value = text.lines().find_map(|line| line.strip_prefix(metric)).map(str::trim);
     value.map_or(0.0, |value| value.parse().expect("a number"))
 }

@@ -35,8 +35,7 @@ async fn metric(node: &TestNode, name: &str, value: &str) {
     let started = Instant::now();
     let line = format!("{name}{{database=\"global\"}} {value}");
     loop {
-        let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("answered");
-        let text = text.text().await.expect("read");
+        let text = node.metrics().await;
         if text.lines().any(|l| l == line) {
             return;
         }
@@ -158,8 +157,7 @@ async fn a_damaged_replica_is_replaced_while_the_node_runs() {
     loop {
         let listed = tutor.get("/v1/pets").await;
         assert_eq!(listed.ok()["pets"].as_array().map(Vec::len), Some(1));
-        let text = reqwest::get(format!("{}/metrics", node.admin)).await.expect("answered");
-        if text.text().await.expect("read").contains("replica_rebuilt{database=\"global\"} 1") {
+        if node.metrics().await.contains("replica_rebuilt{database=\"global\"} 1") {
             break;
         }
         assert!(started.elapsed() < PATIENCE, "the damage was not noticed");

@@ -129,6 +129,15 @@ impl TestNode {
         }
     }
 
+    /// What it tells of itself in figures.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn metrics(&self) -> String {
+        let answer = reqwest::get(format!("{}/metrics", self.admin)).await.expect("answered");
+        answer.text().await.expect("read")
+    }
+
     /// A client of it.
     #[must_use]
     pub fn client(&self) -> Client {

@@ -102,8 +102,8 @@ impl Admin {
         }
     }
 
-    /// This node's figures. A process has one set of gauges, so nodes that share it are asked one after the other: none
-    /// tells of another.
+    /// This node's figures. A process has one set of gauges, so nodes that share it are asked one after the other: what each
+    /// of them sets is its own in its answer.
     async fn scrape(&self) -> String {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
         let _alone = ONE_AT_A_TIME.lock().await;

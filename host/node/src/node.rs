@@ -35,7 +35,7 @@ pub struct Node {
     public: SocketAddr,
     admin: SocketAddr,
     app: Arc<App>,
-    replicas: Vec<ReplicatedDatabase>,
+    replicated: Vec<(String, ReplicatedDatabase)>,
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     sockets: Option<Arc<Sockets>>,
@@ -101,7 +101,6 @@ impl Node {
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
-        let replicas: Vec<_> = replicated.iter().map(|(_, database)| database.clone()).collect();
         // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
         let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
@@ -113,8 +112,9 @@ impl Node {
             freshness,
         ));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin = Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated);
-        let parts = Parts { app, replicas, sockets, ready, admin, stop, stopped, tasks };
+        let admin =
+            Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated.clone());
+        let parts = Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks };
         let handle = move |request, peer| {
             let public = public.clone();
             async move { public.handle(request, peer).await }
@@ -154,8 +154,8 @@ impl Node {
                 tracing::error!(%error, "a task of the node failed");
             }
         }
-        for replica in &self.replicas {
-            replica.close().await;
+        for (_, database) in &self.replicated {
+            database.close().await;
         }
         self.app.leave();
     }
@@ -164,7 +164,7 @@ impl Node {
 /// What a node is made of, before it listens.
 pub(crate) struct Parts {
     pub(crate) app: Arc<App>,
-    pub(crate) replicas: Vec<ReplicatedDatabase>,
+    pub(crate) replicated: Vec<(String, ReplicatedDatabase)>,
     pub(crate) sockets: Option<Arc<Sockets>>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) admin: Admin,
@@ -179,7 +179,7 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Parts { app, replicas, sockets, ready, admin, stop, stopped, tasks } = parts;
+    let Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks } = parts;
     let tls = match &config.tls {
         Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
         None => None,
@@ -199,7 +199,7 @@ where
         grace,
     );
     let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
-    Ok(Node { public, admin: admin_address, app, replicas, stop, ready, sockets, grace, tasks, listeners })
+    Ok(Node { public, admin: admin_address, app, replicated, stop, ready, sockets, grace, tasks, listeners })
 }
 
 /// What the public listener is told.

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use edge_node::{Config, Node};
 use petwalker_tests::edges::{Edges, NODE_FILE, Plan};
-use petwalker_tests::{Client, Sqld};
+use petwalker_tests::{Answer, Client, Sqld};
 use serde_json::{Value, json};
 
 use crate::held::holdings;
@@ -128,23 +128,23 @@ async fn ask_for_rides(
             "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
         });
         let (quote, for_quote, before) = insist(&tutor, "/v1/quotes", &wanted, &format!("q-{number}")).await;
-        let body = json!({ "quote_id": quote["id"], "pet_ids": [&pet] });
+        let body = json!({ "quote_id": quote.ok()["id"], "pet_ids": [&pet] });
         let (ride, waited, repeats) = insist(&tutor, "/v1/rides", &body, &format!("r-{number}")).await;
-        let id = ride["id"].as_str().expect("an id").to_owned();
+        let id = ride.ok()["id"].as_str().expect("an id").to_owned();
         done.push(Done { id, waited: for_quote.max(waited), repeats: before + repeats });
         count.send_replace(done.len());
     }
     done
 }
 
-/// Sends a command until it is done.
-async fn insist(client: &Client, path: &str, body: &Value, key: &str) -> (Value, Duration, u32) {
+/// Sends a command until it is answered for good; the answer, how long that took, and how often it was repeated.
+pub(crate) async fn insist(client: &Client, path: &str, body: &Value, key: &str) -> (Answer, Duration, u32) {
     let started = Instant::now();
     let mut repeats = 0;
     loop {
         match client.try_post(path, body, &[("idempotency-key", key)]).await {
             Some(answer) if answer.status == 503 => {}
-            Some(answer) => return (answer.ok(), started.elapsed(), repeats),
+            Some(answer) => return (answer, started.elapsed(), repeats),
             None => {}
         }
         repeats += 1;

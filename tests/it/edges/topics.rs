@@ -9,7 +9,7 @@ use super::brokers::{Broker, shell};
 use super::{Asking, PATIENCE, REGION, TTL, all_there, another, plan, same_everywhere};
 
 /// As the runbook says for a topic that has stalled. Where a broker is given, its storage units are ended under load first,
-/// which stalls topics of Fluvio more often than not.
+/// which has been seen to stall topics of Fluvio.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_owner_takes_a_region_to_another_topic() {
     let test = "the_last_owner_takes_a_region_to_another_topic";

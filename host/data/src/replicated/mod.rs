@@ -195,11 +195,10 @@ impl ReplicatedDatabase {
             upkeep.abort();
             upkeep.await
         };
-        match ended {
-            Err(error) if !error.is_cancelled() => {
-                tracing::error!(%error, "the replica was not kept in step to the end");
-            }
-            Ok(()) | Err(_) => {}
+        if let Err(error) = ended
+            && !error.is_cancelled()
+        {
+            tracing::error!(%error, "the replica was not kept in step to the end");
         }
     }
 

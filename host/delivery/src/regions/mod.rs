@@ -23,7 +23,7 @@ use futures::stream::{self, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, BodyStream, StreamBody};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Incoming;
 use tokio::sync::{RwLock, watch};
 
@@ -142,14 +142,7 @@ impl Sendable {
     /// Reads a small body that is known to be small.
     async fn new(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
         let small = request.body().size_hint().upper().is_some_and(|upper| upper <= bytes_max as u64);
-        if !small {
-            return Ok(Self::Once(request));
-        }
-        let (parts, body) = request.into_parts();
-        match body.collect().await {
-            Ok(body) => Ok(Self::Again(parts, body.to_bytes())),
-            Err(_) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off"))),
-        }
+        if small { Self::read(request, bytes_max).await } else { Ok(Self::Once(request)) }
     }
 
     /// Reads a body that is small, though it may not say so: what only its component understands may have to go elsewhere.
@@ -158,21 +151,19 @@ impl Sendable {
             return Ok(Self::Once(request));
         }
         let (parts, mut body) = request.into_parts();
+        let broke_off = |_| Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off"));
         let (mut frames, mut length) = (Vec::new(), 0);
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return Err(Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off")));
+        while length <= bytes_max {
+            let Some(frame) = body.frame().await.transpose().map_err(broke_off)? else {
+                let whole =
+                    BodyExt::collect(StreamBody::new(stream::iter(frames))).await.map_err(broke_off)?;
+                return Ok(Self::Again(parts, whole.to_bytes()));
             };
             length += frame.data_ref().map_or(0, Bytes::len);
-            frames.push(frame);
-            if length > bytes_max {
-                let begun = stream::iter(frames.into_iter().map(Ok));
-                let whole = StreamBody::new(begun.chain(BodyStream::new(body)));
-                return Ok(Self::Once(Request::from_parts(parts, whole.boxed_unsync())));
-            }
+            frames.push(Ok(frame));
         }
-        let data: Vec<Bytes> = frames.into_iter().filter_map(|frame| frame.into_data().ok()).collect();
-        Ok(Self::Again(parts, data.concat().into()))
+        let whole = StreamBody::new(stream::iter(frames).chain(BodyStream::new(body)));
+        Ok(Self::Once(Request::from_parts(parts, whole.boxed_unsync())))
     }
 
     /// The request, and itself where it can be sent again.

@@ -297,12 +297,11 @@ const TOLD: [&str; 4] = ["ride-completed", "ride-started", "walker-arrived", "ri
 async fn told(tutor: &Person, ride: &str) -> anyhow::Result<()> {
     let path = "/v1/notifications?locale=en";
     let page = until(tutor, path, |page| page["notifications"][0]["kind"] == TOLD[0]).await?;
-    let of_ride =
-        page["notifications"].as_array().into_iter().flatten().filter(|told| told["ride_id"] == ride);
-    let kinds: Vec<&str> = of_ride.filter_map(|told| told["kind"].as_str()).collect();
+    let all = page["notifications"].as_array().into_iter().flatten();
+    let of_ride: Vec<&Value> = all.filter(|told| told["ride_id"] == ride).collect();
+    let kinds: Vec<&str> = of_ride.iter().filter_map(|told| told["kind"].as_str()).collect();
     ensure!(kinds == TOLD, "the tutor was told {kinds:?}");
-    let titles = page["notifications"].as_array().into_iter().flatten().rev();
-    let titles: Vec<&str> = titles.filter_map(|told| told["title"].as_str()).collect();
+    let titles: Vec<&str> = of_ride.iter().rev().filter_map(|told| told["title"].as_str()).collect();
     say("told", titles.join(" · "));
     Ok(())
 }

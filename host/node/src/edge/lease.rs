@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edge_data::LocalDatabase;
-use edge_data::lease::{Answer, Ask, Claimant, Lease, LeaseStore, Tenant, Terms};
+use edge_data::lease::{Answer, Ask, Claimant, LeaseStore, Tenant, Terms};
 use libsql::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -111,8 +111,8 @@ impl LeaseKeeper {
         let mut tenant = Tenant::new(self.me.clone(), self.terms, base.elapsed());
         let mut asker = Asker::new(self.board.clone(), self.region.clone(), self.me.clone());
         // An answer is of use for so long.
-        let mut barred_by = None;
         let patience = (self.terms.term / 4).max(Duration::from_millis(100));
+        let mut told_barred = None;
         loop {
             if let Some(question) = tenant.ask(base.elapsed()) {
                 let answer = asker.ask(&question.ask, patience).await;
@@ -122,7 +122,7 @@ impl LeaseKeeper {
                     self.go_on_by_promises(&mut tenant, base).await;
                 }
                 self.publish(&tenant, base);
-                self.tell_barred(&tenant, &mut barred_by);
+                self.tell_barred(&tenant, &mut told_barred);
             }
             let next = base + tenant.next_at();
             tokio::select! {
@@ -155,11 +155,11 @@ impl LeaseKeeper {
         }
     }
 
-    /// Says, once for each, who keeps this edge from taking the lease.
-    fn tell_barred(&self, tenant: &Tenant, told: &mut Option<(String, u64)>) {
-        let bars = |lease: &Lease| (lease.holder.clone(), lease.epoch);
-        let now = tenant.barred_by().map(bars);
-        if let Some(lease) = tenant.barred_by().filter(|_| *told != now) {
+    /// Says who keeps this edge from taking the lease, once for each epoch.
+    fn tell_barred(&self, tenant: &Tenant, told: &mut Option<u64>) {
+        let barred_by = tenant.barred_by();
+        let epoch = barred_by.map(|lease| lease.epoch);
+        if let Some(lease) = barred_by.filter(|_| *told != epoch) {
             tracing::error!(
                 region = self.region,
                 holder = lease.holder,
@@ -169,7 +169,7 @@ impl LeaseKeeper {
                  new one: start it first, with the same stream.topic_prefix as here"
             );
         }
-        *told = now;
+        *told = epoch;
     }
 
     fn publish(&self, tenant: &Tenant, base: Instant) {

@@ -287,8 +287,8 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     let admin = Admin::new(Vec::new(), metrics, ready.clone())
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
-    let replicas = shared.replicated.iter().map(|(_, database)| database.clone()).collect();
-    let parts = Parts { app: front.app, replicas, sockets, ready, admin, stop, stopped, tasks };
+    let replicated = shared.replicated.clone();
+    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }

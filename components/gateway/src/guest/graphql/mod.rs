@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::parser::types::{OperationType, Selection};
-use async_graphql::{Name, PathSegment, Request, Schema, parser};
+use async_graphql::{PathSegment, Request, Schema};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -27,6 +27,8 @@ use super::extract::{self, Context};
 use super::problem::Problem;
 use super::{READ, local};
 
+/// Deepest nesting of selections, fragments included.
+const NESTING_MAX: usize = 32;
 /// Deepest nesting of a query.
 const DEPTH_MAX: usize = 12;
 /// Most fields of a query.
@@ -40,7 +42,7 @@ fn schema() -> &'static PetWalkerSchema {
         Schema::build(Query, Mutation, Subscriptions)
             .limit_depth(DEPTH_MAX)
             .limit_complexity(COMPLEXITY_MAX)
-            .limit_recursive_depth(32)
+            .limit_recursive_depth(NESTING_MAX)
             .finish()
     })
 }
@@ -101,14 +103,14 @@ struct GetRequest {
 
 /// GET: queries only.
 pub async fn get(parts: Parts) -> Response {
-    let request = match axum::extract::Query::<GetRequest>::try_from_uri(&parts.uri) {
+    let mut request = match axum::extract::Query::<GetRequest>::try_from_uri(&parts.uri) {
         Ok(axum::extract::Query(get)) => match get.into_request() {
             Ok(request) => request,
             Err(problem) => return problem.into_response(),
         },
         Err(e) => return Problem::new("malformed", e.body_text()).at("query").into_response(),
     };
-    if holds(&request, |kind| kind != OperationType::Query) {
+    if holds(&mut request, |kind| kind != OperationType::Query) {
         let mut refusal =
             Problem::new("method-not-allowed", "GET takes queries only; a mutation must be sent with POST")
                 .into_response();
@@ -134,9 +136,8 @@ impl GetRequest {
 }
 
 /// Whether the document holds an operation of such a kind. What cannot be read is left to the execution to refuse.
-fn holds(request: &Request, kind: impl Fn(OperationType) -> bool) -> bool {
-    parser::parse_query(&request.query)
-        .is_ok_and(|document| document.operations.iter().any(|(_, op)| kind(op.node.ty)))
+fn holds(request: &mut Request, kind: impl Fn(OperationType) -> bool) -> bool {
+    request.parsed_query().is_ok_and(|document| document.operations.iter().any(|(_, op)| kind(op.node.ty)))
 }
 
 /// POST: a JSON body with `query`, and where needed `variables` and `operationName`.
@@ -145,21 +146,20 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
     if !kind.trim_start().to_ascii_lowercase().starts_with("application/json") {
         return Problem::new("unsupported-media-type", "send application/json").into_response();
     }
-    match serde_json::from_slice::<Request>(&body) {
-        Ok(request) if holds(&request, |kind| kind == OperationType::Subscription) => {
-            let detail = "a subscription is made over a WebSocket with the subprotocol graphql-transport-ws";
-            Problem::new("invalid", detail).at("query").into_response()
-        }
-        Ok(request) => {
-            let reads = !holds(&request, |kind| kind == OperationType::Mutation);
-            let mut response = local(execute(&parts, &body, request)).await;
-            if reads {
-                response.headers_mut().insert(READ, HeaderValue::from_static("1"));
-            }
-            response
-        }
-        Err(e) => Problem::new("malformed", e.to_string()).into_response(),
+    let mut request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(e) => return Problem::new("malformed", e.to_string()).into_response(),
+    };
+    if holds(&mut request, |kind| kind == OperationType::Subscription) {
+        let detail = "a subscription is made over a WebSocket with the subprotocol graphql-transport-ws";
+        return Problem::new("invalid", detail).at("query").into_response();
     }
+    let reads = !holds(&mut request, |kind| kind == OperationType::Mutation);
+    let mut response = local(execute(&parts, &body, request)).await;
+    if reads {
+        response.headers_mut().insert(READ, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// No data at all means that the document never ran: it could not be read or was not valid.
@@ -182,17 +182,17 @@ fn misdirected(response: &async_graphql::Response) -> Option<String> {
 }
 
 /// The response key of the first command in the mutation that is executed, one after the other; none for what only reads.
-fn first_command(request: &Request) -> Option<String> {
-    let document = parser::parse_query(&request.query).ok()?;
-    let named = |name: Option<&Name>| request.operation_name.as_deref() == name.map(Name::as_str);
+fn first_command(request: &mut Request) -> Option<String> {
+    let wanted = request.operation_name.clone();
+    let document = request.parsed_query().ok()?;
     let (_, operation) = document
         .operations
         .iter()
-        .find(|(name, _)| request.operation_name.is_none() || named(*name))
+        .find(|(name, _)| wanted.is_none() || wanted.as_deref() == name.map(|name| name.as_str()))
         .filter(|(_, operation)| operation.node.ty == OperationType::Mutation)?;
     let mut set = &operation.node.selection_set.node;
-    // A fragment that begins with itself is refused before anything is executed: more steps than fragments lead nowhere.
-    for _ in 0..=document.fragments.len() + DEPTH_MAX {
+    // What is nested deeper is refused before anything is executed, and so is a fragment that begins with itself.
+    for _ in 0..=NESTING_MAX {
         set = match &set.items.first()?.node {
             Selection::Field(field) => return Some(field.node.response_key().node.to_string()),
             Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
@@ -224,9 +224,9 @@ pub struct Stepped {
 
 /// Executes an operation for a socket: a query, or one step of a subscription, which goes on from `cursor`.
 pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result<Stepped, Problem> {
-    let request: Request =
+    let mut request: Request =
         serde_json::from_slice(request).map_err(|e| Problem::new("malformed", e.to_string()))?;
-    if holds(&request, |kind| kind == OperationType::Mutation) {
+    if holds(&mut request, |kind| kind == OperationType::Mutation) {
         return Err(Problem::new("method-not-allowed", "a mutation must be sent with POST"));
     }
     // Queries and subscriptions name no command.
@@ -242,13 +242,13 @@ pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result
     Ok(Stepped { payload, refused, reached: reached.filter(|reached| !reached.over) })
 }
 
-async fn execute(parts: &Parts, body: &[u8], request: Request) -> Response {
+async fn execute(parts: &Parts, body: &[u8], mut request: Request) -> Response {
     let command = match extract::command(parts, body) {
         Ok(command) => command,
         Err(problem) => return problem.into_response(),
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
-    let first = first_command(&request);
+    let first = first_command(&mut request);
     let mut response = schema().execute(request.data(asker)).await;
     if let Some(region) = misdirected(&response) {
         if failed_at(&response).is_none_or(|key| first.as_deref().is_none_or(|first| first == key)) {
