@@ -24,6 +24,11 @@ pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<
     response
 }
 
+/// What a client is told whose request took too long, its body included.
+pub(crate) fn timed_out() -> Response<Body> {
+    problem(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the request took longer than the node allows")
+}
+
 /// What a client is told when a component gave no answer. Inner workings stay in the log.
 pub(crate) fn of_call(error: &CallError) -> Response<Body> {
     match error {
@@ -31,9 +36,7 @@ pub(crate) fn of_call(error: &CallError) -> Response<Body> {
         CallError::Full(_) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "the node is busy; try again shortly")
         }
-        CallError::TimedOut(_) => {
-            problem(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the request took longer than the node allows")
-        }
+        CallError::TimedOut(_) => timed_out(),
         CallError::Failed { .. } => problem(
             StatusCode::INTERNAL_SERVER_ERROR,
             "component-failed",

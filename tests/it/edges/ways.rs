@@ -19,7 +19,10 @@ const NORTH: (f64, f64) = (-23.45, -46.62);
 
 /// Three edges in this process, each on threads of its own.
 async fn cluster(folder: &std::path::Path) -> Cluster {
-    let base: Config = config(folder);
+    cluster_of(folder, config(folder)).await
+}
+
+async fn cluster_of(folder: &std::path::Path, base: Config) -> Cluster {
     let options = ClusterOptions {
         edges: 3,
         data: folder.to_owned(),
@@ -143,6 +146,31 @@ async fn every_edge_answers_for_every_region() {
     // A client cannot speak as an edge does.
     let forged = [("edge-region", REGION), ("edge-hops", "0"), ("edge-internal", "x")];
     assert_eq!(tutor.raw(Method::POST, "/internal/take-over", &forged, vec![]).await.status, 404);
+    stop(cluster).await;
+}
+
+/// However a body is announced, and whether or not its region is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_not_waited_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut base = config(folder.path());
+    base.limits.request_timeout_ms = 1_000;
+    let cluster = cluster_of(folder.path(), base).await;
+    let address = cluster.edges().next().expect("one").1.trim_start_matches("http://").to_owned();
+    for length in ["transfer-encoding: chunked", "content-length: 100"] {
+        for named in ["", "petwalker-region: sao-paulo-centro\r\n"] {
+            let mut socket = TcpStream::connect(&address).await.expect("connected");
+            let head = format!(
+                "POST /v1/quotes HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n{named}{length}\r\n\r\n"
+            );
+            socket.write_all(head.as_bytes()).await.expect("sent");
+            let mut status = [0; 12];
+            let answered =
+                tokio::time::timeout(Duration::from_secs(20), socket.read_exact(&mut status)).await;
+            answered.expect("not waited for").expect("answered");
+            assert_eq!(&status, b"HTTP/1.1 504", "{length} {named}");
+        }
+    }
     stop(cluster).await;
 }
 

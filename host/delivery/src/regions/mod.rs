@@ -32,7 +32,7 @@ pub use forward::{PeerTls, PeerTlsError, Peers};
 pub use health::Health;
 pub use peers::{Control, PeerDoor};
 
-use crate::problem::problem;
+use crate::problem::{problem, timed_out};
 use crate::public::{AccessLog, Public, incoming};
 
 /// The region that a request is for, among edges; and by which a component says that it is for another one.
@@ -110,6 +110,8 @@ pub struct RouterOptions {
     pub edges_path: String,
     /// How long a request waits for a region that is changing hands.
     pub wait: Duration,
+    /// How long a request may take, and so its body.
+    pub request_timeout: Duration,
     /// Bytes of a body that may be sent a second time.
     pub replay_bytes_max: usize,
 }
@@ -140,13 +142,20 @@ enum Sendable {
 
 impl Sendable {
     /// Reads a small body that is known to be small.
-    async fn new(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
-        let small = request.body().size_hint().upper().is_some_and(|upper| upper <= bytes_max as u64);
-        if small { Self::read(request, bytes_max).await } else { Ok(Self::Once(request)) }
+    async fn new(request: Request<Body>, options: &RouterOptions) -> Result<Self, Box<Response<Body>>> {
+        let bytes_max = options.replay_bytes_max as u64;
+        let small = request.body().size_hint().upper().is_some_and(|upper| upper <= bytes_max);
+        if small { Self::read(request, options).await } else { Ok(Self::Once(request)) }
     }
 
     /// Reads a body that is small, though it may not say so: what only its component understands may have to go elsewhere.
-    async fn read(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
+    async fn read(request: Request<Body>, options: &RouterOptions) -> Result<Self, Box<Response<Body>>> {
+        let reading = Self::read_up_to(request, options.replay_bytes_max);
+        let read = tokio::time::timeout(options.request_timeout, reading).await;
+        read.unwrap_or_else(|_| Err(Box::new(timed_out())))
+    }
+
+    async fn read_up_to(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
         if request.body().size_hint().lower() > bytes_max as u64 {
             return Ok(Self::Once(request));
         }
@@ -219,7 +228,7 @@ impl Router {
         if let Some(region) = named {
             return self.to_region(&region, request, origin).await;
         }
-        let sendable = match Sendable::read(request, self.options.replay_bytes_max).await {
+        let sendable = match Sendable::read(request, &self.options).await {
             Ok(sendable) => sendable,
             Err(refusal) => return *refusal,
         };
@@ -274,7 +283,7 @@ impl Router {
         request: Request<Body>,
         origin: Origin,
     ) -> Response<Body> {
-        match Sendable::new(request, self.options.replay_bytes_max).await {
+        match Sendable::new(request, &self.options).await {
             Ok(sendable) => self.send(region, sendable, origin).await,
             Err(refusal) => *refusal,
         }

@@ -306,6 +306,7 @@ fn router_options(config: &Config) -> RouterOptions {
         home: config.node.region.clone(),
         edges_path: config.regions.edges_path.clone(),
         wait: Duration::from_millis(config.regions.wait_ms),
+        request_timeout: Duration::from_millis(config.limits.request_timeout_ms),
         replay_bytes_max: config.limits.public().body_bytes_max,
     }
 }
