@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::parser::types::{OperationType, Selection};
-use async_graphql::{PathSegment, Request, Schema};
+use async_graphql::{Name, PathSegment, Request, Schema};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -188,7 +188,7 @@ fn first_command(request: &mut Request) -> Option<String> {
     let (_, operation) = document
         .operations
         .iter()
-        .find(|(name, _)| wanted.is_none() || wanted.as_deref() == name.map(|name| name.as_str()))
+        .find(|(name, _)| wanted.is_none() || wanted.as_deref() == name.map(Name::as_str))
         .filter(|(_, operation)| operation.node.ty == OperationType::Mutation)?;
     let mut set = &operation.node.selection_set.node;
     // What is nested deeper is refused before anything is executed, and so is a fragment that begins with itself.
