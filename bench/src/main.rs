@@ -2,6 +2,8 @@
 //!
 //! What is gated is CPU time per request of the server: user and system time are what noise moves least.
 
+mod abuse;
+mod bars;
 mod drive;
 mod edges;
 mod live;
@@ -17,6 +19,8 @@ mod track;
 mod walks;
 
 use clap::{Parser, Subcommand};
+
+use self::bars::Bars;
 
 /// Measures the node beside a native server that runs the same statements.
 #[derive(Debug, Parser)]
@@ -44,6 +48,8 @@ enum Scenario {
     Stream(Length),
     /// Several edges: forwarding, the owner killed, and reads while a replica syncs
     Edges(Length),
+    /// One hostile client at a time: what everybody else notices, and memory given back
+    Abuse(Length),
     /// Everything, with start time and memory, and the gates
     All(Length),
     /// The native server (started by the scenarios)
@@ -69,28 +75,46 @@ impl Length {
     }
 }
 
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    edge_node::choose_tls_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        match cli.scenario {
-            Scenario::Native { data } => native::serve(&data).await,
-            Scenario::Hello(length) => report::run(&["hello"], length.seconds()).await,
-            Scenario::Read(length) => report::run(&["read"], length.seconds()).await,
-            Scenario::Nearest(length) => report::run(&["nearest"], length.seconds()).await,
-            Scenario::Ride(length) => report::run(&["ride"], length.seconds()).await,
-            Scenario::Track(length) => track::run(length.seconds()).await,
-            Scenario::Live(length) => live::run(length.seconds()).await,
-            Scenario::Stream(length) => stream::run(length.seconds()).await,
-            Scenario::Edges(length) => edges::run(length.seconds()).await,
+impl Cli {
+    async fn run(self) -> anyhow::Result<()> {
+        let mut bars = Bars::default();
+        match self.scenario {
+            Scenario::Native { data } => return native::serve(&data).await,
+            Scenario::Hello(length) => report::run(&["hello"], length.seconds(), &mut bars).await?,
+            Scenario::Read(length) => report::run(&["read"], length.seconds(), &mut bars).await?,
+            Scenario::Nearest(length) => report::run(&["nearest"], length.seconds(), &mut bars).await?,
+            Scenario::Ride(length) => report::run(&["ride"], length.seconds(), &mut bars).await?,
+            Scenario::Track(length) => track::run(length.seconds(), &mut bars).await?,
+            Scenario::Live(length) => live::run(length.seconds(), &mut bars).await?,
+            Scenario::Stream(length) => stream::run(length.seconds(), &mut bars).await?,
+            Scenario::Edges(length) => edges::run(length.seconds(), &mut bars).await?,
+            Scenario::Abuse(length) => abuse::run(length.seconds(), &mut bars).await?,
             Scenario::All(length) => {
-                report::run(&["hello", "read", "nearest", "ride"], length.seconds()).await?;
-                track::run(length.seconds()).await?;
-                live::run(length.seconds()).await?;
-                stream::run(length.seconds()).await?;
-                edges::run(length.seconds()).await
+                let all = ["hello", "read", "nearest", "ride"];
+                report::run(&all, length.seconds(), &mut bars).await?;
+                track::run(length.seconds(), &mut bars).await?;
+                live::run(length.seconds(), &mut bars).await?;
+                stream::run(length.seconds(), &mut bars).await?;
+                edges::run(length.seconds(), &mut bars).await?;
             }
         }
-    })
+        bars.verdict()
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    edge_node::choose_tls_provider();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(cli.run()));
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }

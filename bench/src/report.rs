@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use crate::bars::{Bars, NOISE};
 use crate::drive::{Measured, drive};
 use crate::prepare::{Prepared, prepare};
 use crate::server::{Server, build};
 
-/// What a ratio may miss its bar by before it counts: runs on a shared machine differ by so much.
-const NOISE: f64 = 0.85;
 /// The bars: native CPU by node CPU for each request.
 const BARS: [(&str, f64); 3] = [("hello", 0.25), ("read", 0.25), ("ride", 0.5)];
 const START_MAX: Duration = Duration::from_millis(200);
@@ -20,7 +19,7 @@ const MEMORY_MIB_MAX: u64 = 150;
 const NEAREST_P99_MAX: Duration = Duration::from_millis(2);
 
 /// Drives the named scenarios and judges them.
-pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Result<()> {
+pub(crate) async fn run(scenarios: &[&'static str], seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?.to_owned();
     let program = build(&root)?;
     eprintln!("preparing: 100,000 walkers, 60,000 quotes");
@@ -35,9 +34,7 @@ pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Res
     drop(Server::node(&program, &root, &for_node).await?);
     let node = Server::node(&program, &root, &for_node).await?;
     let native = Server::native(&for_native).await?;
-    let mut missed = Vec::new();
-    gate(
-        &mut missed,
+    bars.at_most(
         "second start to first answer",
         node.started_in.as_secs_f64() * 1e3,
         START_MAX.as_secs_f64() * 1e3,
@@ -45,8 +42,7 @@ pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Res
     );
     tokio::time::sleep(Duration::from_secs(2)).await;
     #[expect(clippy::cast_precision_loss, reason = "mebibytes")]
-    gate(
-        &mut missed,
+    bars.at_most(
         "resident memory, idle node",
         node.memory()? as f64 / 1_048_576.0,
         MEMORY_MIB_MAX as f64,
@@ -58,9 +54,8 @@ pub(crate) async fn run(scenarios: &[&'static str], seconds: u64) -> anyhow::Res
         "", "", "requests", "req/s", "p50", "p99", "CPU/req"
     );
     for name in scenarios {
-        scenario(name, &native, &node, &prepared, seconds, &mut missed).await?;
+        scenario(name, &native, &node, &prepared, seconds, bars).await?;
     }
-    ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
 }
 
@@ -70,7 +65,7 @@ async fn scenario(
     node: &Server,
     prepared: &Arc<Prepared>,
     seconds: u64,
-    missed: &mut Vec<String>,
+    bars: &mut Bars,
 ) -> anyhow::Result<()> {
     let quotes = [Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default()];
     // Warm both, then turn about: each server is measured twice, and what drifts meets both.
@@ -97,14 +92,15 @@ async fn scenario(
         bar.map_or(String::new(), |bar| format!(" (bar {bar:.2})"))
     );
     if let Some(bar) = bar.filter(|bar| ratio < bar * NOISE) {
-        missed.push(format!("{name} {ratio:.2} of {bar:.2}"));
+        bars.miss(format_args!("{name}, native CPU / node CPU"), format_args!("{ratio:.2}"), bar);
     }
     if name == "nearest" {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "requests a second")]
         let half = drive(name, node, prepared, &quotes[1], seconds, Some((b.rate / 2.0) as u32)).await?;
         row("", "at half", half);
         if half.p99.as_secs_f64() > NEAREST_P99_MAX.as_secs_f64() / NOISE {
-            missed.push(format!("nearest p99 {:?} at half load of {NEAREST_P99_MAX:?}", half.p99));
+            let measured = format!("{:?}", half.p99);
+            bars.miss("nearest p99 at half load", measured, format_args!("at most {NEAREST_P99_MAX:?}"));
         }
     }
     Ok(())
@@ -119,21 +115,6 @@ fn row(name: &str, who: &str, m: Measured) {
         m.p99.as_secs_f64() * 1e3,
         m.cpu.as_secs_f64() * 1e6
     );
-}
-
-fn gate(missed: &mut Vec<String>, what: &str, value: f64, most: f64, unit: &str) {
-    println!("{what:<32}{value:>8.0} {unit} (at most {most:.0})");
-    if value > most / NOISE {
-        missed.push(format!("{what}: {value:.0} {unit} of {most:.0}"));
-    }
-}
-
-/// Judges a figure that is to be at least `least`.
-pub(crate) fn least(missed: &mut Vec<String>, what: &str, value: f64, least: f64) {
-    println!("{what:<32}{value:>10.2} (at least {least:.2})");
-    if value < least * NOISE {
-        missed.push(format!("{what}: {value:.2} of {least:.2}"));
-    }
 }
 
 /// Copies a folder's files.

@@ -13,9 +13,10 @@ use edge_streams::{Compression, EventTable, FluvioSettings, FluvioTopic, Publish
 use petwalker_journal::{Envelope, RecordDigest, digest};
 use tokio::sync::watch;
 
+use crate::bars::Bars;
 use crate::drive::drive;
 use crate::prepare::prepare;
-use crate::report::{copy, least};
+use crate::report::copy;
 use crate::server::{Server, build, free_port};
 
 /// Events in the backlog.
@@ -31,21 +32,23 @@ const P99_MAX: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Measures both, and judges.
-pub(crate) async fn run(seconds: u64) -> anyhow::Result<()> {
+pub(crate) async fn run(seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     let Ok(broker) = std::env::var("PETWALKER_FLUVIO") else {
         println!("stream: skipped, since PETWALKER_FLUVIO does not say where a Fluvio cluster is");
         return Ok(());
     };
-    let mut missed = Vec::new();
     let rate = backlog(&broker).await?;
-    least(&mut missed, "events published a second", rate, EVENTS_PER_S_MIN);
+    bars.at_least("events published a second", rate, EVENTS_PER_S_MIN);
     for (what, over, most) in acknowledgements(&broker, seconds).await? {
         println!("`stream` over `local`, {what}  {:>8.2} ms (at most {})", over * 1e3, most.as_millis());
         if over > most.as_secs_f64() {
-            missed.push(format!("stream {what}: {over:.4} s of {most:?}"));
+            bars.miss(
+                format_args!("stream {what}"),
+                format_args!("{over:.4} s"),
+                format_args!("at most {most:?}"),
+            );
         }
     }
-    ensure!(missed.is_empty(), "missed: {}", missed.join("; "));
     Ok(())
 }
 

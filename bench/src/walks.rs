@@ -21,12 +21,13 @@ pub(crate) struct Walk {
     pub(crate) ride: RideId,
     /// The walker's access token.
     pub(crate) walker: String,
+    /// The access token of the tutor who asked for it.
+    pub(crate) tutor: String,
 }
 
-/// Walks under way in a fresh region, and the token of the tutor who has asked for them all.
+/// Walks under way in a fresh region.
 pub(crate) struct Walks {
     pub(crate) walks: Vec<Walk>,
-    pub(crate) tutor: String,
 }
 
 /// Makes both databases in `data`, with so many walks under way.
@@ -38,24 +39,17 @@ pub(crate) async fn prepare(root: &Path, data: &Path, count: u32) -> anyhow::Res
     let mut entropy = SeededEntropy(13);
     let moment = &mut Moment { now: now(), entropy: &mut entropy };
     let keys = Keys::from_hex(TOKEN_SEED)?;
-    let tutor = AccountId::new(moment);
     let mut walks = Vec::new();
     for index in 0..count {
-        walks.push(begin(&region, moment, tutor, index, &keys).with_context(|| format!("walk {index}"))?);
+        walks.push(begin(&region, moment, index, &keys).with_context(|| format!("walk {index}"))?);
     }
-    Ok(Walks { walks, tutor: keys.issue(tutor, Role::Tutor, now()) })
+    Ok(Walks { walks })
 }
 
 /// One walk, alone in its corner of the region.
-fn begin(
-    sql: &impl Sql,
-    moment: &mut Moment<'_>,
-    tutor: AccountId,
-    index: u32,
-    keys: &Keys,
-) -> anyhow::Result<Walk> {
+fn begin(sql: &impl Sql, moment: &mut Moment<'_>, index: u32, keys: &Keys) -> anyhow::Result<Walk> {
     let place = GeoPoint::new(-40.0 + 0.1 * f64::from(index / 100), -60.0 + 0.1 * f64::from(index % 100))?;
-    let walker = AccountId::new(moment);
+    let (tutor, walker) = (AccountId::new(moment), AccountId::new(moment));
     let card = WalkerCard {
         time_zone: "America/Sao_Paulo".into(),
         area_centre: place,
@@ -91,5 +85,6 @@ fn begin(
     {
         matching::service::act(sql, moment, &command(walker, step), by_walker, ride, None, &action)?;
     }
-    Ok(Walk { ride, walker: keys.issue(walker, Role::Walker, now()) })
+    let (walker, tutor) = (keys.issue(walker, Role::Walker, now()), keys.issue(tutor, Role::Tutor, now()));
+    Ok(Walk { ride, walker, tutor })
 }

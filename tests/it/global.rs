@@ -190,7 +190,7 @@ async fn a_primary_that_lost_its_data_is_not_followed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_written_by_compare_and_swap_only() {
     let Some(server) = Sqld::start("a_lease_is_written_by_compare_and_swap_only").await else { return };
-    let remote = libsql::Builder::new_remote(server.url(), String::new()).build().await.expect("built");
+    let remote = edge_data::remote(&server.url(), "").await.expect("built");
     let connect = || remote.connect().expect("connected");
     let migrations = migrate::read_folder(&root().join("db-schema/global")).expect("read");
     migrate::run_shared(&connect(), &migrations).await.expect("migrated");

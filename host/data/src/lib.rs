@@ -17,5 +17,7 @@ mod watchdog;
 pub use gate::WriteGate;
 pub use key_value::LocalKeyValue;
 pub use local::{CommitWatch, LocalDatabase, OpenError, PoolOptions};
-pub use replicated::{ReplicaError, ReplicaOptions, ReplicaStatus, ReplicatedDatabase, copy_of_primary};
+pub use replicated::{
+    ReplicaError, ReplicaOptions, ReplicaStatus, ReplicatedDatabase, copy_of_primary, remote,
+};
 pub use storage::LocalStorage;

@@ -1,13 +1,18 @@
 //! Building the components that a manifest names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use edge_runtime::Manifest;
 
+use crate::progress::{say, seconds};
+
 /// The target that components are compiled to.
 pub const TARGET: &str = "wasm32-wasip2";
+/// How often it is looked whether another component was built.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs every component's build command, once where several share one.
 ///
@@ -15,6 +20,7 @@ pub const TARGET: &str = "wasm32-wasip2";
 /// When the target cannot be installed or a command fails.
 pub fn build(manifest: &Manifest) -> anyhow::Result<()> {
     ensure_target(&manifest.root)?;
+    let mut sources = Sources::new(manifest);
     let mut done: Vec<(String, std::path::PathBuf)> = Vec::new();
     for (id, component) in &manifest.components {
         let Some(build) = &component.build else { continue };
@@ -24,7 +30,7 @@ pub fn build(manifest: &Manifest) -> anyhow::Result<()> {
             if done.contains(&key) {
                 continue;
             }
-            run(command, &folder).with_context(|| format!("building component '{id}'"))?;
+            run(command, &folder, &mut sources).with_context(|| format!("building component '{id}'"))?;
             done.push(key);
         }
     }
@@ -38,21 +44,75 @@ pub fn build(manifest: &Manifest) -> anyhow::Result<()> {
 pub fn build_missing(manifest: &Manifest) -> anyhow::Result<()> {
     let missing = manifest.components.values().any(|c| !manifest.source_path(c).exists());
     if missing {
-        eprintln!("building the components (the first time takes some minutes)");
+        say(format_args!(
+            "building {} WebAssembly components (once; some minutes)",
+            manifest.components.len()
+        ));
         build(manifest)?;
     }
     Ok(())
 }
 
-fn run(command: &str, folder: &Path) -> anyhow::Result<()> {
+/// The components' files, watched while they are built.
+struct Sources {
+    begun: Instant,
+    /// Each component with its file, and when that was written.
+    files: Vec<(String, PathBuf, Option<SystemTime>)>,
+    /// Files that were written anew.
+    built: usize,
+}
+
+impl Sources {
+    fn new(manifest: &Manifest) -> Self {
+        let file = |(id, component): (&String, &_)| {
+            let path = manifest.source_path(component);
+            let written = written(&path);
+            (id.clone(), path, written)
+        };
+        Self { begun: Instant::now(), files: manifest.components.iter().map(file).collect(), built: 0 }
+    }
+
+    /// Says which components were built since the last call.
+    fn tell(&mut self) {
+        let of = self.files.len();
+        for (id, path, before) in &mut self.files {
+            let now = written(path);
+            if now != *before && now.is_some() {
+                *before = now;
+                self.built += 1;
+                say(format_args!(
+                    "component {:>2}/{of}  {id:<14} built, {} after the start",
+                    self.built,
+                    seconds(self.begun.elapsed())
+                ));
+            }
+        }
+    }
+}
+
+/// When a file was written, if it is there.
+fn written(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|found| found.modified()).ok()
+}
+
+/// Runs one command, whose own output goes to the terminal, and tells of each component that it builds.
+fn run(command: &str, folder: &Path, sources: &mut Sources) -> anyhow::Result<()> {
     let mut process = Command::new("sh");
     process.arg("-c").arg(command);
     if !folder.as_os_str().is_empty() {
         process.current_dir(folder);
     }
-    let status = process.status().with_context(|| format!("cannot start '{command}'"))?;
+    let mut running = process.spawn().with_context(|| format!("cannot start '{command}'"))?;
+    let status = loop {
+        sources.tell();
+        match running.try_wait()? {
+            Some(status) => break status,
+            None => std::thread::sleep(LOOK_INTERVAL),
+        }
+    };
+    sources.tell();
     if !status.success() {
-        bail!("'{command}' ended with {status}");
+        bail!("'{command}' ended with {status}; what is wrong stands above");
     }
     Ok(())
 }
@@ -72,7 +132,7 @@ fn ensure_target(folder: &Path) -> anyhow::Result<()> {
     let toolchain =
         Path::new(&sysroot).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let install = ["target", "add", "--toolchain", &toolchain, TARGET];
-    eprintln!("installing the WebAssembly target: rustup {}", install.join(" "));
+    say(format_args!("installing the WebAssembly target: rustup {}", install.join(" ")));
     let installed = Command::new("rustup").args(install).status();
     if !installed.is_ok_and(|s| s.success()) {
         bail!(

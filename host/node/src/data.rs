@@ -109,7 +109,7 @@ async fn open_replicated(
 ) -> anyhow::Result<(ReplicatedDatabase, Reach, Vec<String>)> {
     let token = primary_token(primary)?;
     let there = folder.exists();
-    let server = libsql::Builder::new_remote(primary.url.clone(), token.clone()).build().await?;
+    let server = edge_data::remote(&primary.url, &token).await?;
     let migrated = async { anyhow::Ok(migrate::run_shared(&server.connect()?, migrations).await?) };
     let migrated = tokio::time::timeout(MIGRATION_TIMEOUT, migrated)
         .await

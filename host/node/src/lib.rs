@@ -15,6 +15,7 @@ mod edge;
 mod epoch;
 mod node;
 mod output;
+pub mod progress;
 pub mod relay;
 mod secrets;
 pub mod telemetry;

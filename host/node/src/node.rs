@@ -74,6 +74,7 @@ impl Node {
 
         let mut builder = AppBuilder::new(manifest)
             .limits(config.limits.runtime())
+            .on_compile(crate::progress::compiling)
             .storage(storage.clone())
             .variables(variables);
         if let Some(store) = objects(config)? {

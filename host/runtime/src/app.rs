@@ -1,6 +1,6 @@
 //! An application: its components, compiled and ready, and the routes to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -104,7 +104,26 @@ pub struct AppBuilder {
     storage: Arc<dyn Storage>,
     in_process: Option<Arc<dyn InProcess>>,
     settings: BTreeMap<String, String>,
+    on_compile: CompileObserver,
 }
+
+/// A component that is about to be compiled to machine code, which takes tens of seconds for a large one.
+#[derive(Clone, Copy, Debug)]
+pub struct Compiling<'a> {
+    /// The component's id.
+    pub id: &'a str,
+    /// Its place among the components with a trigger, from 1.
+    pub number: usize,
+    /// How many components have a trigger.
+    pub of: usize,
+    /// Components that are linked into it.
+    pub dependencies: usize,
+    /// Size of all of them together.
+    pub bytes: usize,
+}
+
+/// Hears of each compilation before it begins; what it returns is called at the end.
+pub type CompileObserver = fn(&Compiling<'_>) -> Box<dyn FnOnce()>;
 
 struct LoadedComponent {
     id: String,
@@ -153,6 +172,7 @@ impl AppBuilder {
             storage: Arc::new(crate::storage::NoStorage),
             in_process: None,
             settings: BTreeMap::new(),
+            on_compile: |_| Box::new(|| ()),
         }
     }
 
@@ -160,6 +180,13 @@ impl AppBuilder {
     #[must_use]
     pub fn in_process(mut self, host: Arc<dyn InProcess>) -> Self {
         self.in_process = Some(host);
+        self
+    }
+
+    /// Who hears of compilations: those that the cache does not spare.
+    #[must_use]
+    pub fn on_compile(mut self, observer: CompileObserver) -> Self {
+        self.on_compile = observer;
         self
     }
 
@@ -203,10 +230,12 @@ impl AppBuilder {
 
         let mut loaded: BTreeMap<String, Arc<LoadedComponent>> = BTreeMap::new();
         let mut routes = Vec::new();
+        let all: BTreeSet<&String> = self.manifest.triggers.iter().map(|t| t.component.get_ref()).collect();
         for trigger in &self.manifest.triggers {
             let id = trigger.component.get_ref();
             if !loaded.contains_key(id) {
-                let component = self.load_component(engine, cache, linker, id, &values)?;
+                let place = (loaded.len() + 1, all.len());
+                let component = self.load_component(engine, cache, linker, id, place, &values)?;
                 loaded.insert(id.clone(), Arc::new(component));
             }
             if let manifest::RoutePattern::Path(path) = trigger.route.get_ref()
@@ -229,6 +258,7 @@ impl AppBuilder {
         cache: &Cache,
         linker: &Linker<InstanceState>,
         id: &str,
+        (number, of): (usize, usize),
         values: &BTreeMap<String, String>,
     ) -> Result<LoadedComponent, AppError> {
         let definition = &self.manifest.components[id];
@@ -243,9 +273,14 @@ impl AppBuilder {
         let component = match cache.load(engine, &key) {
             Some(component) => component,
             None => {
+                let count = dependencies.len();
                 let linked = compose::compose(id, bytes, &dependencies)
                     .map_err(|source| AppError::Compose { component: id.to_owned(), source })?;
-                cache.compile(engine, &key, &linked).map_err(failed)?
+                let compiling = Compiling { id, number, of, dependencies: count, bytes: linked.len() };
+                let compiled = (self.on_compile)(&compiling);
+                let component = cache.compile(engine, &key, &linked).map_err(failed)?;
+                compiled();
+                component
             }
         };
         self.prepare(engine, linker, id, definition, &component, values).map_err(failed)

@@ -20,7 +20,7 @@ pub mod route;
 pub mod storage;
 pub mod variables;
 
-pub use app::{App, AppBuilder, AppError, CallError, Runtime};
+pub use app::{App, AppBuilder, AppError, CallError, CompileObserver, Compiling, Runtime};
 pub use engine::{Limits, new_engine};
 pub use manifest::Manifest;
 

@@ -6,6 +6,7 @@
 //! who must see a write. Until the replica has it, reads go to the primary.
 
 mod connection;
+mod connector;
 mod copy;
 mod primary;
 mod replica;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use self::connection::ReplicatedConnection;
+pub use self::connector::remote;
 pub use self::copy::copy_of_primary;
 use self::primary::Primary;
 use self::replica::Replica;

@@ -31,7 +31,7 @@ impl Primary {
         timeout: Duration,
         result_bytes_max: usize,
     ) -> Result<Self, libsql::Error> {
-        let database = libsql::Builder::new_remote(url.to_owned(), token.to_owned()).build().await?;
+        let database = super::connector::remote(url, token).await?;
         Ok(Self {
             database,
             timeout,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use edge_runtime::storage::SqlError;
 
 use super::connection::is_damage;
+use super::connector::PrimaryConnector;
 use super::{ReplicaError, ReplicaOptions, Shared};
 use crate::local::LocalDatabase;
 
@@ -98,11 +99,13 @@ async fn source(options: &ReplicaOptions, number: u64) -> Result<libsql::Databas
         std::fs::create_dir_all(folder)
             .map_err(|source| ReplicaError::Folder { folder: folder.to_owned(), source })?;
     }
-    let built = libsql::Builder::new_remote_replica(path, options.url.clone(), options.token.clone())
+    let failed = |source| ReplicaError::Primary { url: options.url.clone(), source };
+    libsql::Builder::new_remote_replica(path, options.url.clone(), options.token.clone())
+        .connector(PrimaryConnector::new().map_err(failed)?)
         .read_your_writes(false)
         .build()
-        .await;
-    built.map_err(|source| ReplicaError::Primary { url: options.url.clone(), source })
+        .await
+        .map_err(failed)
 }
 
 fn path(folder: &Path, number: u64) -> PathBuf {

@@ -150,8 +150,7 @@ async fn targets(config: &Config, backup: &Manifest, regions_only: bool) -> anyh
             None => Target::File(free(data.join(&settings.file))?),
             Some(primary) => {
                 let url = primary.url.clone();
-                let server =
-                    libsql::Builder::new_remote(url.clone(), primary_token(primary)?).build().await?;
+                let server = edge_data::remote(&url, &primary_token(primary)?).await?;
                 let connection = server.connect()?;
                 pour::ensure_empty(&connection)
                     .await

@@ -179,6 +179,7 @@ impl<'a> Staging<'a> {
         let (variables, secret) = crate::node::variables(self.config)?;
         let builder = AppBuilder::new(self.application.clone())
             .limits(self.config.limits.runtime())
+            .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(variables);
         let cache = self.config.node.cache.clone().unwrap_or_else(|| self.config.node.data.join("cache"));

@@ -22,7 +22,7 @@ use crate::config::Config;
 
 /// Runs a PetWalker edge node.
 #[derive(Debug, Parser)]
-#[command(name = "edge", version, about, propagate_version = true)]
+#[command(name = "edge", version, about = "Runs a PetWalker edge node", propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

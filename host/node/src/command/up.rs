@@ -35,6 +35,13 @@ impl Up {
                 node.public_address()
             );
             eprintln!("health and metrics on http://{} — Ctrl-C stops", node.admin_address());
+            eprintln!("\nin another terminal:");
+            eprintln!("  curl -s {scheme}://{}/v1/hello", node.public_address());
+            eprintln!(
+                "  cargo edge demo --url {scheme}://{}    # a ride from sign-up to invoice",
+                node.public_address()
+            );
+            eprintln!("  README.md has the rest: REST, GraphQL, sockets, several edges");
             told_to_stop().await?;
             eprintln!("stopping: finishing what was accepted");
             node.stop().await;

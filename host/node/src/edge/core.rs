@@ -61,6 +61,7 @@ impl Core {
         storage.add_database(shared.events_label(), database.clone());
         let builder = AppBuilder::new(shared.manifest.clone())
             .limits(shared.config.limits.runtime())
+            .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(shared.variables.clone());
         let builder = shared.with_objects(builder);

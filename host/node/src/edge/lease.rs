@@ -58,9 +58,7 @@ impl Asker {
     async fn connect(&self) -> Result<Connection, libsql::Error> {
         match &*self.board {
             LeaseBoard::Local(database) => database.connect().await,
-            LeaseBoard::Remote(Reach { url, token }) => {
-                libsql::Builder::new_remote(url.clone(), token.clone()).build().await?.connect()
-            }
+            LeaseBoard::Remote(Reach { url, token }) => edge_data::remote(url, token).await?.connect(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! A topic kept by a Fluvio cluster.
 
+mod tls;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fluvio::config::{TlsPaths, TlsPolicy};
 use fluvio::consumer::{ConsumerConfigExt, RetryMode};
 use fluvio::dataplane::link::ErrorCode;
 use fluvio::metadata::topic::TopicSpec;
@@ -12,10 +13,12 @@ use fluvio::{
     DeliverySemantic, Fluvio, FluvioClusterConfig, Isolation, Offset, RecordKey, RetryPolicy,
     TopicProducerConfigBuilder, TopicProducerPool,
 };
+use fluvio_future::net::{DefaultDomainConnector, DomainConnector};
 use futures::future::FutureExt as _;
 use futures::stream::{BoxStream, StreamExt as _};
 use tokio::sync::Mutex;
 
+use self::tls::MutualTls;
 use crate::topic::{Entry, Pending, Reader, StreamError, Tail, Topic};
 
 /// How long the broker has for one request, connecting included.
@@ -89,13 +92,12 @@ impl FluvioTopic {
     }
 
     async fn connect(&self) -> anyhow::Result<Fluvio> {
-        let mut config = FluvioClusterConfig::new(&self.settings.endpoint);
-        if let Some(tls) = self.settings.tls.clone() {
-            let paths =
-                TlsPaths { domain: tls.domain, key: tls.key, cert: tls.certificate, ca_cert: tls.authority };
-            config = config.with_tls(TlsPolicy::from(paths));
-        }
-        Fluvio::connect_with_config(&config).await
+        let config = FluvioClusterConfig::new(&self.settings.endpoint);
+        let connector: DomainConnector = match &self.settings.tls {
+            Some(tls) => Box::new(MutualTls::new(tls)?),
+            None => Box::new(DefaultDomainConnector::new()),
+        };
+        Fluvio::connect_with_connector(connector, &config).await
     }
 
     /// Creates the topic where it is missing.
