@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use edge_data::{LocalDatabase, PoolOptions};
 use edge_streams::{Compression, EventTable, FluvioSettings, FluvioTopic, Publish, Relay};
 use petwalker_journal::{Envelope, RecordDigest, digest};

@@ -109,8 +109,8 @@ impl PrimarySocket {
 }
 
 /// Both directions of a connection.
-trait Duplex: AsyncRead + AsyncWrite {}
-impl<T: AsyncRead + AsyncWrite> Duplex for T {}
+trait Duplex: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Duplex for T {}
 
 impl Connection for PrimarySocket {
     fn connected(&self) -> Connected {
