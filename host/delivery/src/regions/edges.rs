@@ -8,16 +8,15 @@ use super::Router;
 use super::atlas::distance_m;
 use crate::problem::problem;
 
-/// An edge, as clients are told.
+/// An edge, as clients are told: how busy it is and whether it answers shows in the order alone, since anybody may ask.
 #[derive(Serialize)]
 struct EdgeView<'a> {
     name: &'a str,
     url: &'a str,
     /// Metres from the client.
     distance_m: u64,
-    /// Whether it answered when it was last asked.
-    healthy: bool,
-    /// Requests under way there, of those it takes at once: 0 to 1; none where it is not known.
+    /// Requests under way there when it was last asked, of those it takes at once: 0 to 1; none where it did not answer.
+    #[serde(skip)]
     load: Option<f64>,
 }
 
@@ -45,7 +44,6 @@ impl Router {
             .edges
             .iter()
             .map(|edge| {
-                let health = self.health.get(&edge.name);
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -56,14 +54,13 @@ impl Router {
                     name: &edge.name,
                     url: &edge.url,
                     distance_m,
-                    healthy: health.is_some(),
-                    load: health,
+                    load: self.health.get(&edge.name),
                 }
             })
             .collect();
         #[expect(clippy::cast_precision_loss, reason = "metres on Earth")]
         let cost = |edge: &EdgeView<'_>| edge.distance_m as f64 + edge.load.unwrap_or(0.0) * LOAD_M;
-        edges.sort_by(|a, b| b.healthy.cmp(&a.healthy).then(cost(a).total_cmp(&cost(b))));
+        edges.sort_by(|a, b| b.load.is_some().cmp(&a.load.is_some()).then(cost(a).total_cmp(&cost(b))));
         let region = self.atlas.region_at(lat, lon).map(|region| region.name.as_str());
         let body = serde_json::to_vec(&EdgesView { region, edges }).unwrap_or_default();
         let mut response = Response::new(full_body(body));
