@@ -53,6 +53,10 @@ impl PrimaryConnector {
         }
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(found.certs);
+        Self::trusting(roots)
+    }
+
+    fn trusting(roots: RootCertStore) -> Result<Self, libsql::Error> {
         let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)
@@ -142,5 +146,63 @@ impl AsyncWrite for PrimarySocket {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use legacy_hyper::service::Service as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+    use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+
+    use super::PrimaryConnector;
+
+    /// A server on `localhost` that sends back what it gets; its port, and its certificate.
+    async fn echo() -> (u16, CertificateDer<'static>) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let certificate = made.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .expect("a configuration");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            while let Ok((socket, _)) = listener.accept().await {
+                let Ok(mut stream) = acceptor.accept(socket).await else { continue };
+                let mut word = [0; 4];
+                if stream.read_exact(&mut word).await.is_ok() {
+                    stream.write_all(&word).await.expect("sent back");
+                }
+            }
+        });
+        (port, certificate)
+    }
+
+    #[tokio::test]
+    async fn a_server_is_reached_over_tls_by_whoever_trusts_its_certificate() {
+        let (port, certificate) = echo().await;
+        let uri = || format!("https://localhost:{port}/").parse().expect("an address");
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).expect("a root");
+        let mut trusting = PrimaryConnector::trusting(roots).expect("a connector");
+        let mut socket = trusting.call(uri()).await.expect("connected");
+        socket.write_all(b"word").await.expect("sent");
+        socket.flush().await.expect("sent");
+        let mut back = [0; 4];
+        socket.read_exact(&mut back).await.expect("answered");
+        assert_eq!(&back, b"word");
+
+        let mut doubting = PrimaryConnector::trusting(RootCertStore::empty()).expect("a connector");
+        assert!(doubting.call(uri()).await.is_err(), "an unknown certificate was trusted");
     }
 }

@@ -50,12 +50,7 @@ impl Router {
                     reason = "metres on Earth"
                 )]
                 let distance_m = distance_m((lat, lon), edge.place) as u64;
-                EdgeView {
-                    name: &edge.name,
-                    url: &edge.url,
-                    distance_m,
-                    load: self.health.get(&edge.name),
-                }
+                EdgeView { name: &edge.name, url: &edge.url, distance_m, load: self.health.get(&edge.name) }
             })
             .collect();
         #[expect(clippy::cast_precision_loss, reason = "metres on Earth")]
