@@ -111,7 +111,10 @@ async fn a_node_at_work_is_backed_up_sealed_and_restored_whole() {
     let task = tokio::spawn(async move {
         let mut done = Vec::new();
         while !stopping.load(Ordering::Acquire) {
-            done.push(asking.request_ride(&pet, -23.5, -46.5).await["id"].clone());
+            let ride = asking.request_ride(&pet, -23.5, -46.5).await;
+            // A pet is on one ride at a time.
+            act(&asking, &ride, "cancel", &json!({})).await.ok();
+            done.push(ride["id"].clone());
             count.send_replace(done.len());
         }
         done
@@ -204,6 +207,7 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     let ours = node(&data);
     back_up(&ours, &place).await;
     let (tutor, pet) = client.tutor_with_pet().await;
+    let other = tutor.add_pet("Mia").await;
     let between = Walk::begin_on(&client, -23.60, -46.60).await;
     let known = back_up(&ours, &place).await;
     // Those who were known when the backup was made walk, pay, and ask for more; others sign up.
@@ -215,7 +219,7 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     let region = LocalDatabase::open(&data.join("region.db"), PoolOptions::default()).await;
     let then = elsewhere.path().join("then.db");
     region.expect("opens").copy_to(&then).await.expect("copied");
-    let after = tutor.request_ride(&pet, -23.70, -46.70).await;
+    let after = tutor.request_ride(&other, -23.70, -46.70).await;
     paid(&client, -23.90, -46.90).await;
     let last = back_up(&ours, &place).await;
     first.stop().await;

@@ -110,8 +110,14 @@ async fn request_rides(
         let body = json!({ "quote_id": quote.ok()["id"], "pet_ids": [&pet] });
         match tutor.try_post("/v1/rides", &body, &[("idempotency-key", &key)]).await {
             Some(answer) => {
-                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(answer.ok());
+                let ride = answer.ok();
+                let cancel = format!("/v1/rides/{}/cancel", ride["id"].as_str().expect("an id"));
+                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(ride);
                 count.fetch_add(1, Ordering::Release);
+                // A pet is on one ride at a time.
+                if tutor.try_post(&cancel, &json!({}), &[]).await.is_none() {
+                    return (tutor, format!("none-{number}"), Value::Null);
+                }
             }
             None => return (tutor, key, body),
         }

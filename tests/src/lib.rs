@@ -407,12 +407,20 @@ impl Client {
     /// When that is refused.
     pub async fn tutor_with_pet(&self) -> (Self, String) {
         let tutor = self.join("tutor").await;
-        let rex = json!({
-            "name": "Rex", "species": "dog", "weight_g": 14_500, "birth_date": "2021-03-14",
+        let pet = tutor.add_pet("Rex").await;
+        (tutor, pet)
+    }
+
+    /// A dog of 14.5 kg of this tutor's: its id.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn add_pet(&self, name: &str) -> String {
+        let dog = json!({
+            "name": name, "species": "dog", "weight_g": 14_500, "birth_date": "2021-03-14",
             "conditions": [], "temperament": "",
         });
-        let pet = tutor.post("/v1/pets", &rex).await.ok();
-        (tutor, pet["id"].as_str().expect("an id").to_owned())
+        self.post("/v1/pets", &dog).await.ok()["id"].as_str().expect("an id").to_owned()
     }
 
     /// A ride requested at a place by this tutor.

@@ -142,6 +142,8 @@ async fn every_edge_answers_for_every_region() {
     let north = json!({ "pickup": { "lat": NORTH.0, "lon": NORTH.1 }, "duration_min": 30, "pet_ids": [pet] });
     let north = tutor.post("/v1/quotes", &north).await;
     assert_eq!(north.headers.get("petwalker-region").and_then(|v| v.to_str().ok()), Some("sao-paulo-norte"));
+    // A pet is on one ride at a time.
+    tutor.post(&format!("/v1/rides/{id}/cancel"), &json!({})).await.ok();
     commands_for_two_regions(&tutor, &pet, &wanted, north.ok()["id"].as_str().expect("an id")).await;
     // A client cannot speak as an edge does.
     let forged = [("edge-region", REGION), ("edge-hops", "0"), ("edge-internal", "x")];

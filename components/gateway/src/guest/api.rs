@@ -307,6 +307,16 @@ pub struct Pets {
     pub pets: Vec<super::bindings::petwalker::identity::profiles::Pet>,
 }
 
+/// A ride; to a walker who is only offered it, the offer as long as that is open.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RideOrOffer {
+    /// The ride, for its tutor, its committed walker and operators.
+    Ride(super::bindings::petwalker::matching::rides::Ride),
+    /// The offer.
+    Offer(super::bindings::petwalker::matching::rides::Offer),
+}
+
 /// Offers to the calling walker.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Offers {

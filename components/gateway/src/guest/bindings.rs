@@ -302,6 +302,7 @@ wit_bindgen::generate!({
         "petwalker:marketplace/shop@0.1.0/caller": crate::guest::bindings::petwalker::identity::accounts::Caller,
         "petwalker:marketplace/shop@0.1.0/caller-role": crate::guest::bindings::petwalker::identity::accounts::CallerRole,
         "petwalker:marketplace/shop@0.1.0/command": crate::guest::bindings::petwalker::identity::accounts::Command,
+        "petwalker:tracking/routes@0.1.0/fix": crate::guest::bindings::petwalker::matching::rides::Fix,
         "petwalker:matching/rides@0.1.0/pet-size": crate::guest::bindings::petwalker::identity::profiles::PetSize,
         "petwalker:pricing/quotes@0.1.0/pet-size": crate::guest::bindings::petwalker::identity::profiles::PetSize,
         "petwalker:advice/health@0.1.0/species": crate::guest::bindings::petwalker::identity::profiles::Species,

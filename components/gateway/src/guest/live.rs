@@ -8,6 +8,7 @@ use spin_sdk::wasip3::clocks::monotonic_clock;
 use utoipa::ToSchema;
 
 use super::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use super::bindings::petwalker::identity::profiles::Position;
 use super::bindings::petwalker::matching::rides::{self, Ride, RideState};
 use super::bindings::petwalker::tracking::routes::{
     self, Approach, Circle, FenceState, LiveFigures, Progress, TrackPoint,
@@ -89,10 +90,17 @@ pub const fn is_over(state: RideState) -> bool {
 /// Around the pickup, which is a home, the walker is shown nothing once the ride is over: metres.
 const HOME_RADIUS_M: f64 = 150.0;
 
-/// What a caller is not to see of a ride once that is over.
+/// A circle that holds every place on Earth.
+const EVERYWHERE: Circle = Circle { centre: Position { lat: 0.0, lon: 0.0 }, radius_m: 3e7 };
+
+/// What a caller is not to see of a ride once that is over. Where the pickup is not known any more, a walker is not to see
+/// anything: nobody could tell what is around it.
 pub fn home(caller: &Caller, ride: &Ride) -> Option<Circle> {
-    let centre = ride.pickup.filter(|_| caller.role == CallerRole::Walker)?;
-    Some(Circle { centre, radius_m: HOME_RADIUS_M })
+    if caller.role != CallerRole::Walker {
+        return None;
+    }
+    let around = |centre| Circle { centre, radius_m: HOME_RADIUS_M };
+    Some(ride.pickup.map_or(EVERYWHERE, around))
 }
 
 /// Whether a walker has taken the ride and the walk has not begun.
@@ -112,8 +120,13 @@ pub fn now(ride_id: &str, state: RideState) -> Outcome<LiveMessage> {
     Ok(LiveMessage::new(ride_id.to_owned(), cursor, state, Vec::new(), progress))
 }
 
-/// What is new of a ride since a cursor, without what is in `home` once the ride is over.
-pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMessage> {
+/// What is new of a ride since a cursor, without what is in `home` once the ride is over; and its walker, of whom depends
+/// who may be told it.
+pub fn since(
+    ride_id: &str,
+    cursor: u64,
+    home: Option<Circle>,
+) -> Outcome<(LiveMessage, Option<String>)> {
     let status = rides::statuses(&[ride_id.to_owned()])?.pop().flatten();
     let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
     let hidden = home.filter(|_| is_over(status.state));
@@ -121,16 +134,32 @@ pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMe
         .map_err(|_| Problem::new("invalid", "must be a cursor that was told before").at("since"))?;
     let read = routes::points_after(ride_id, from, POINTS_TOLD, hidden)?;
     let progress = routes::progress_of(ride_id, true)?;
-    Ok(LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, progress))
+    let message =
+        LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, progress);
+    Ok((message, status.walker_id))
 }
 
-/// A reader that goes on from where it was.
+/// The same for a caller, who is refused what is not theirs to see, and who the ride's walker is; also where the walker
+/// changes while it is read.
+pub fn since_for(caller: &Caller, ride_id: &str, cursor: u64) -> Outcome<(LiveMessage, Option<String>)> {
+    let ride = super::ops::ride(caller, ride_id)?;
+    let (message, walker) = since(ride_id, cursor, home(caller, &ride))?;
+    if walker != ride.walker_id {
+        super::ops::ride(caller, ride_id)?;
+    }
+    Ok((message, walker))
+}
+
+/// A reader that goes on from where it was, as long as the ride is its caller's to see.
 #[derive(Clone)]
 pub struct Feed {
+    caller: Caller,
     ride_id: String,
     cursor: u64,
     /// Not to be seen once the ride is over.
     home: Option<Circle>,
+    /// The walker whom the ride had when it was last asked whether the caller may see it.
+    walker: Option<String>,
     /// The state told last.
     state: Option<RideState>,
     left: Duration,
@@ -147,15 +176,21 @@ pub struct Look {
 }
 
 impl Feed {
-    /// Reads a ride from a cursor for at most `left`. The first look tells the ride's state, which is news.
-    pub const fn new(ride_id: String, cursor: u64, home: Option<Circle>, left: Duration) -> Self {
-        Self { ride_id, cursor, home, state: None, left }
+    /// Reads a ride that the caller may see from a cursor for at most `left`. The first look tells the ride's state, which is
+    /// news.
+    pub fn new(caller: Caller, ride: Ride, cursor: u64, left: Duration) -> Self {
+        let home = home(&caller, &ride);
+        Self { caller, ride_id: ride.id, cursor, home, walker: ride.walker_id, state: None, left }
     }
 
-    /// Looks once.
+    /// Looks once. Where the ride has another walker than before, whether the caller may see it is asked again.
     pub fn look(&mut self) -> Outcome<Look> {
         let since = self.cursor;
-        let message = self::since(&self.ride_id, since, self.home)?;
+        let (message, walker) = self::since(&self.ride_id, since, self.home)?;
+        if walker != self.walker {
+            let ride = super::ops::ride(&self.caller, &self.ride_id)?;
+            (self.home, self.walker) = (home(&self.caller, &ride), ride.walker_id);
+        }
         let last = message.over(since);
         let news = last || message.cursor > since || self.state != Some(message.state);
         self.cursor = message.cursor;

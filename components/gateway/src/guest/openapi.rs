@@ -50,6 +50,7 @@ use super::rest;
         rest::rides::resume,
         rest::rides::cancel,
         rest::rides::no_show,
+        rest::rides::renew_pin,
         rest::rides::start,
         rest::rides::complete,
         rest::rides::interrupt,

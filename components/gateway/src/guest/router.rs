@@ -82,6 +82,7 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/decline", post(rest::rides::decline))
         .route("/v1/rides/{id}/arrive", post(rest::rides::arrive))
         .route("/v1/rides/{id}/start", post(rest::rides::start))
+        .route("/v1/rides/{id}/pin", post(rest::rides::renew_pin))
         .route("/v1/rides/{id}/pause", post(rest::rides::pause))
         .route("/v1/rides/{id}/resume", post(rest::rides::resume))
         .route("/v1/rides/{id}/complete", post(rest::rides::complete))

@@ -10,6 +10,9 @@ use crate::domain::{
 };
 use crate::service::{Caller, Rating, Refusal, SessionTokens, SignUp};
 
+/// Characters of the geohash by which others know where a walker's area is: cells of about 5 km.
+const AREA_CELL_CHARACTERS: usize = 5;
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 fn invalid(field: &'static str, message: impl ToString) -> Refusal {
     Refusal::Invalid(Invalid { field, message: message.to_string() })
@@ -172,6 +175,7 @@ pub(super) fn walker(profile: WalkerProfile) -> profiles::Walker {
                 .collect(),
             time_zone: details.time_zone,
         },
+        area_cell: details.area_centre.cell(AREA_CELL_CHARACTERS).to_string(),
         rating_milli: profile.rating_milli,
         ratings: profile.ratings,
     }

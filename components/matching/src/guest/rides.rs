@@ -40,16 +40,17 @@ impl Guest for Component {
         let command = convert::command(command, caller);
         let id = ride_id(&id)?;
         let action = match action {
-            RideAction::Accept => Action::Accept,
+            RideAction::Accept(terms) => Action::Accept(convert::terms(terms)),
             RideAction::Decline => Action::Decline,
-            RideAction::Arrive => Action::Arrive,
+            RideAction::Arrive(fix) => Action::Arrive(fix.map(convert::fix).transpose()?),
             RideAction::Start(pin) => Action::Start(pin),
             RideAction::Pause => Action::Pause,
             RideAction::Resume => Action::Resume,
             RideAction::Complete(walked) => Action::Complete(convert::walked(walked)),
             RideAction::Interrupt(i) => Action::Interrupt(convert::walked(i.walked), i.reason),
             RideAction::Cancel => Action::Cancel,
-            RideAction::NoShow => Action::NoShow,
+            RideAction::NoShow(fix) => Action::NoShow(fix.map(convert::fix).transpose()?),
+            RideAction::RenewPin(key) => Action::RenewPin(convert::seal_key(key)?),
         };
         let sql = region().map_err(service::Refusal::from)?;
         let view = Ambient::moment(|moment| {
@@ -89,6 +90,13 @@ impl Guest for Component {
         Ok(views.into_iter().map(convert::offer).collect())
     }
 
+    fn offer_of(caller: Caller, id: String) -> Result<Offer, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let id = ride_id(&id)?;
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(convert::offer(Ambient::moment(|moment| service::offer_of(&sql, moment, caller, id))?))
+    }
+
     fn events_after(seq: u64, limit: u32) -> Result<Vec<Vec<u8>>, Refusal> {
         let sql = region().map_err(service::Refusal::from)?;
         Ok(service::events_after(&sql, seq, limit)?)
@@ -103,9 +111,13 @@ impl Guest for Component {
     fn tick() -> Result<TickReport, Refusal> {
         let sql = region().map_err(service::Refusal::from)?;
         let report = Ambient::moment(|moment| service::tick(&sql, moment))?;
+        for (ride, until, why) in &report.set_aside {
+            eprintln!("the timer of ride {ride} failed and is passed over until {} ms UTC: {why}", until.get());
+        }
         Ok(TickReport {
             waves: report.waves,
             expired: report.expired,
+            set_aside: u32::try_from(report.set_aside.len()).unwrap_or(u32::MAX),
             next_due: report.next_due.map(convert::instant),
         })
     }

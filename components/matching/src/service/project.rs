@@ -28,7 +28,9 @@ pub fn project(sql: &impl Sql, before: Option<Ride>, event: &RideEvent) -> Resul
         RideEvent::Accepted(by) => {
             offers::close_one(sql, id, by.walker_id, "accepted")?;
             offers::close_open(sql, id, "withdrawn")?;
+            rides::forget_pin_failures(sql, id)?;
         }
+        RideEvent::WalkerWithdrew { .. } => rides::forget_pin_failures(sql, id)?,
         RideEvent::Expired { .. } => offers::close_open(sql, id, "expired")?,
         RideEvent::Cancelled { .. } => offers::close_open(sql, id, "withdrawn")?,
         _ => {}

@@ -28,6 +28,9 @@ fn make_rows(sql: &impl Sql, envelope: &Envelope, key: Option<&SealKey>) -> Resu
     if let (RideEvent::Requested { sealed: Some(sealed), .. }, Some(key)) = (&event, key) {
         rides::insert_details(sql, id, &Details::open(key, sealed, id)?)?;
     }
+    if let (RideEvent::PinRenewed { sealed: Some(sealed), .. }, Some(key)) = (&event, key) {
+        rides::set_pin(sql, id, &rides::open_pin(key, sealed, id)?)?;
+    }
     project(sql, rides::find(sql, id)?, &event)?;
     match &envelope.command {
         Some(mark) => note_command(sql, mark, id, &event, envelope.at_ms),
@@ -55,7 +58,7 @@ fn role_of(account: AccountId, ride: &Ride, event: &RideEvent) -> Role {
         return Role::Tutor;
     }
     match event {
-        RideEvent::Cancelled { by, .. } => *by,
+        RideEvent::Cancelled { by, .. } | RideEvent::PinRenewed { by, .. } => *by,
         RideEvent::Interrupted(settled) if settled.walker_id != Some(account) => Role::Operator,
         _ => Role::Walker,
     }

@@ -8,10 +8,14 @@ use petwalker_seal::SealKey;
 use petwalker_store::{Command, NativeDatabase, OwnersEvent, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
-use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, take_over, tick};
-use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
+use super::{Action, Caller, Refusal, Request, Terms, act, appear, replay, request, take_over, tick};
+use crate::domain::{CancellationPolicy, Fix, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;
+
+mod fair;
+mod near;
+mod timers;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
 /// The tutor's.
@@ -25,6 +29,11 @@ struct World {
     tutor: Caller,
     walkers: Vec<Caller>,
     commands: u32,
+}
+
+/// Accepts on the terms of a walker with room for two.
+fn accepting() -> Action {
+    Action::Accept(Terms { capacity: 2, time_zone: "America/Sao_Paulo".to_owned() })
 }
 
 fn place(metres_north: f64) -> GeoPoint {
@@ -52,10 +61,14 @@ impl World {
     }
 
     fn appear(&mut self, walker: usize, metres_north: f64) {
+        self.appear_at(walker, place(metres_north));
+    }
+
+    fn appear_at(&mut self, walker: usize, place_of: GeoPoint) {
         let caller = self.walkers[walker];
         let presence = Presence {
             walker_id: caller.account,
-            place: place(metres_north),
+            place: place_of,
             rating_milli: 0,
             capacity: 2,
             sizes: PetSize::Small.bit() | PetSize::Medium.bit(),
@@ -76,15 +89,26 @@ impl World {
     }
 
     fn request(&mut self) -> Result<RideId, Refusal> {
-        let (tutor, command) = (self.tutor, self.command(self.tutor));
+        let wanted = self.wanted("p");
+        self.ask(self.tutor, &wanted)
+    }
+
+    fn ask(&mut self, tutor: Caller, wanted: &Request) -> Result<RideId, Refusal> {
+        let command = self.command(tutor);
         let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
-        let wanted = Request {
+        Ok(request(&self.sql, moment, &command, tutor, wanted)?.ride.order.id)
+    }
+
+    /// A walk of an hour with that pet, at once.
+    fn wanted(&mut self, pet: &str) -> Request {
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        Request {
             quote_id: QuoteId::new(moment),
             quote_expires_at: self.now.plus(Millis::from_mins(10)),
             price: Money::new(4_500, Currency::BRL),
             pickup: place(0.0),
             duration_min: 60,
-            pets: vec![RidePet { id: "p".into(), size: PetSize::Medium }],
+            pets: vec![RidePet { id: pet.into(), size: PetSize::Medium }],
             scheduled_for: None,
             notes: String::new(),
             policy: CancellationPolicy {
@@ -94,8 +118,12 @@ impl World {
                 arrived: BasisPoints(10_000),
             },
             seal_key: Some(KEY),
-        };
-        Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
+        }
+    }
+
+    /// A fix of now, so many metres north of the pickup.
+    fn fix(&self, metres_north: f64) -> Option<Fix> {
+        Some(Fix { place: place(metres_north), at: self.now, accuracy_m: 5.0 })
     }
 
     fn act(&mut self, caller: Caller, ride: RideId, action: &Action) -> Result<(), Refusal> {
@@ -161,10 +189,10 @@ fn the_first_acceptance_wins_once() {
     let mut world = World::new(3);
     let ride = world.request().expect("requested");
     let [a, b, c] = [world.walkers[0], world.walkers[1], world.walkers[2]];
-    assert_eq!(world.act(b, ride, &Action::Accept), Ok(()));
-    assert_eq!(world.act(a, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
-    assert_eq!(world.act(c, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
-    assert!(matches!(world.act(b, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+    assert_eq!(world.act(b, ride, &accepting()), Ok(()));
+    assert_eq!(world.act(a, ride, &accepting()), Err(Refusal::AlreadyTaken));
+    assert_eq!(world.act(c, ride, &accepting()), Err(Refusal::AlreadyTaken));
+    assert!(matches!(world.act(b, ride, &accepting()), Err(Refusal::Rejected(_))));
     assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.accepted"]);
 }
 
@@ -192,7 +220,7 @@ fn when_everybody_declines_the_next_wave_comes_at_once() {
     let (first, late) = (world.walkers[0], world.walkers[0]);
     assert_eq!(world.act(first, ride, &Action::Decline), Ok(()));
     assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.offer-declined", "ride.offered"]);
-    assert!(matches!(world.act(late, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+    assert_eq!(world.act(late, ride, &accepting()), Err(Refusal::OfferExpired));
 }
 
 #[test]
@@ -203,7 +231,7 @@ fn a_repeat_is_answered_the_same_and_a_quote_used_once() {
     let command = world.command(walker);
     let accept = |world: &mut World, command: &Command| {
         let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
-        act(&world.sql, moment, command, walker, ride, None, &Action::Accept)
+        act(&world.sql, moment, command, walker, ride, None, &accepting())
     };
     let first = accept(&mut world, &command).expect("accepted");
     world.now = world.now.plus(Millis::from_mins(1));
@@ -221,7 +249,7 @@ fn a_standby_answers_a_repeat_as_the_owner_did() {
     let (walker, command) = (world.walkers[0], world.command(world.walkers[0]));
     let repeat = |sql: &NativeDatabase| {
         let moment = &mut Moment { now: START, entropy: &mut SeededEntropy(9) };
-        act(sql, moment, &command, walker, ride, None, &Action::Accept)
+        act(sql, moment, &command, walker, ride, None, &accepting())
     };
     let first = repeat(&world.sql).expect("accepted");
     let standby = world.standby(0);
@@ -234,18 +262,6 @@ fn a_standby_answers_a_repeat_as_the_owner_did() {
     assert!(take_over(&fresh, vec![event(1)]).is_err());
     assert_eq!(take_over(&fresh, vec![event(0), event(1)]), Ok(2));
     assert_eq!(rides::find_detailed(&fresh, ride).expect("read").expect("there").1, None);
-}
-
-#[test]
-fn nearest_finds_the_nearest_however_far() {
-    let mut world = World::new(40);
-    for index in 0..40_u32 {
-        world.appear(index as usize, 30.0 * f64::from(index) * f64::from(index));
-    }
-    let found = nearest(&world.sql, place(0.0), 30).expect("found");
-    let expected: Vec<AccountId> = world.walkers[..30].iter().map(|w| w.account).collect();
-    assert_eq!(found.iter().map(|w| w.walker_id).collect::<Vec<_>>(), expected);
-    assert!((found[29].distance_m - 30.0 * 29.0 * 29.0).abs() < 30.0, "{}", found[29].distance_m);
 }
 
 /// Which state may follow which.
@@ -262,7 +278,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_tried_the_rules_hold(steps in proptest::collection::vec((0_u8..14, 0_usize..4), 1..60)) {
+    fn whatever_is_tried_the_rules_hold(steps in proptest::collection::vec((0_u8..15, 0_usize..4), 1..60)) {
         let mut world = World::new(4);
         let ride = world.request().expect("requested");
         for (step, who) in steps {
@@ -272,9 +288,9 @@ proptest! {
             let walked = Walked { distance_m: 10, moving_ms: 10 };
             let pin = world.pin(ride);
             let (caller, action) = match step {
-                0 => (walker, Action::Accept),
+                0 => (walker, accepting()),
                 1 => (walker, Action::Decline),
-                2 => (walker, Action::Arrive),
+                2 => (walker, Action::Arrive(world.fix(0.0))),
                 3 => (walker, Action::Start(pin)),
                 4 => (walker, Action::Start("no".into())),
                 5 => (walker, Action::Pause),
@@ -283,7 +299,8 @@ proptest! {
                 8 => (walker, Action::Interrupt(walked, "a storm".into())),
                 9 => (walker, Action::Cancel),
                 10 => (world.tutor, Action::Cancel),
-                11 => (walker, Action::NoShow),
+                11 => (walker, Action::NoShow(world.fix(0.0))),
+                14 => (world.tutor, Action::RenewPin(Some(KEY))),
                 _ => {
                     world.now = world.now.plus(Millis::from_secs(if step == 12 { 20 } else { 700 }));
                     world.tick();

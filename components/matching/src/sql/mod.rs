@@ -3,3 +3,4 @@
 pub mod offers;
 pub mod presence;
 pub mod rides;
+pub mod timers;

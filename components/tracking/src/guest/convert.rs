@@ -109,6 +109,14 @@ fn approach(progress: &domain::Progress) -> Option<wit::Approach> {
     })
 }
 
+pub(super) const fn fix(approach: &domain::Approach) -> wit::Fix {
+    wit::Fix {
+        place: position(approach.place),
+        at: instant(approach.at),
+        accuracy_m: approach.accuracy_m,
+    }
+}
+
 const fn kind(kind: FenceKind) -> wit::FenceKind {
     match kind {
         FenceKind::Pickup => wit::FenceKind::Pickup,

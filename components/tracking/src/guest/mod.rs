@@ -71,11 +71,15 @@ impl wit::Guest for Component {
         let mut known = Ambient::moment(|moment| service::approach(&sql, moment, &good))?.into_iter();
         let answers = read.into_iter().map(|report| {
             report?;
-            let progress = known.next().ok_or(Refusal::NotFound)?;
+            let progress = known.next().ok_or(Refusal::NotFound)??;
             let next = domain::precision(progress.live.as_ref(), &progress.fences, true);
             Ok(convert::progress(&progress, next))
         });
         Ok(answers.collect())
+    }
+
+    fn last_fix(ride_id: String) -> Result<Option<wit::Fix>, wit::Refusal> {
+        Ok(service::progress(&region()?, ride(&ride_id)?)?.approach.as_ref().map(convert::fix))
     }
 
     fn progress_of(ride_id: String, watched: bool) -> Result<wit::Progress, wit::Refusal> {

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::format::Packed;
 use super::hub::{Hub, Item};
-use super::wire::{Answers, Frame, Frames};
+use super::wire::{Answers, Frame, Frames, News};
 use crate::internal::{Internal, InternalError};
 
 /// Frames in one batch, and bytes.
@@ -104,8 +104,8 @@ impl Gatherer {
         for (frame, answer) in batch.into_iter().zip(answers.answers) {
             drop(frame.answer.send(Packed::new(answer.body.into_vec())));
             if let Some(news) = answer.news {
-                let body = Packed::new(news.body.into_vec());
-                let item = Item { from: news.from, to: news.to, body, whole: news.whole, over: news.over };
+                let News { from, to, body, whole, over, audience } = news;
+                let item = Item { from, to, body: Packed::new(body.into_vec()), whole, over, audience };
                 self.hub.publish(&frame.key, item);
             }
         }

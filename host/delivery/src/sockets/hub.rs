@@ -20,6 +20,8 @@ pub(super) struct Item {
     pub whole: bool,
     /// Whether nothing will ever be new again.
     pub over: bool,
+    /// Of what depends who may be told.
+    pub audience: String,
 }
 
 struct Topic {
@@ -137,7 +139,7 @@ mod tests {
     use crate::sockets::format::Packed;
 
     fn item(from: u64, to: u64) -> Item {
-        Item { from, to, body: Packed::new(vec![0xc0]), whole: false, over: false }
+        Item { from, to, body: Packed::new(vec![0xc0]), whole: false, over: false, audience: String::new() }
     }
 
     #[tokio::test]

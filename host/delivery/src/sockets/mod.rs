@@ -262,7 +262,8 @@ impl Sockets {
             (Ok(()), false) => {
                 let watching = self.hub.watch(&key, opened.cursor);
                 let reader = self.reader.clone();
-                let watcher = Watcher { key, format, reader, watching, cursor: opened.cursor };
+                let (cursor, context) = (opened.cursor, opened.context.into_vec().into());
+                let watcher = Watcher { key, format, reader, watching, cursor, context, audience: None };
                 watcher.run(&mut connection, &greeting).await
             }
         };

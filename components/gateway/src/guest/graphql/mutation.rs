@@ -97,22 +97,27 @@ impl Mutation {
         id: String,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::accept(&call(ctx, expected_version)?, &id).map_err(refused)
+        local(ops::rides::accept(call(ctx, expected_version)?, id)).await.map_err(refused)
     }
 
-    /// The walker lets the offer pass.
+    /// The walker lets the offer pass, and is told nothing more of the ride.
     async fn decline_ride(
         &self,
         ctx: &Context<'_>,
         id: String,
         expected_version: Option<u32>,
-    ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Decline).map_err(refused)
+    ) -> Result<bool> {
+        ops::rides::decline(&call(ctx, expected_version)?, &id).map(|()| true).map_err(refused)
     }
 
     /// The walker is at the pickup.
     async fn arrive(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Arrive).map_err(refused)
+        ops::rides::arrive(&call(ctx, expected_version)?, &id).map_err(refused)
+    }
+
+    /// Tutor or operator sets another PIN, which unlocks one that was wrong too often.
+    async fn renew_pin(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
+        ops::rides::renew_pin(&call(ctx, expected_version)?, &id).map_err(refused)
     }
 
     /// The walk rests.
@@ -147,7 +152,7 @@ impl Mutation {
         id: String,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::NoShow).map_err(refused)
+        ops::rides::no_show(&call(ctx, expected_version)?, &id).map_err(refused)
     }
 
     /// The walk starts with the tutor's PIN.

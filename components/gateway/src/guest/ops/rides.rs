@@ -1,12 +1,12 @@
 //! Rides and offers.
 
 use super::Outcome;
-use crate::guest::api::{RatingBody, RideBody};
-use crate::guest::bindings::petwalker::identity::accounts::Caller;
+use crate::guest::api::{RatingBody, RideBody, RideOrOffer};
+use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
 use crate::guest::bindings::petwalker::identity::profiles::{self, PetSize, Rating, Walker};
 use crate::guest::bindings::petwalker::matching::rides::{
     self, CancellationPolicy, Interruption, Offer, Ride, RideAction, RideOrder, RidePage, RidePet, RideState,
-    Walked,
+    Walked, WalkerTerms,
 };
 use crate::guest::bindings::petwalker::pricing::quotes;
 use crate::guest::bindings::petwalker::tracking::routes::{self, Circle, Keeper};
@@ -18,7 +18,7 @@ use crate::guest::regions;
 pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
     regions::owns(&body.quote_id)?;
     let quote = quotes::get(&context.caller, &body.quote_id)?;
-    let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
+    let pets = super::profiles::pets_for_a_walk(&context.caller, body.pet_ids).await?;
     let (mut asked, mut quoted): (Vec<PetSize>, Vec<PetSize>) =
         (pets.iter().map(|pet| pet.size).collect(), quote.sizes);
     asked.sort();
@@ -54,16 +54,49 @@ pub fn act(context: &Context, id: &str, action: &RideAction) -> Outcome<Ride> {
 /// So near the pickup a walker has arrived, and back there has brought the pets home, metres.
 const PICKUP_RADIUS_M: f64 = 80.0;
 
-/// The walker takes the offer: from here on the way to the pickup can be followed.
-pub fn accept(context: &Context, id: &str) -> Outcome<Ride> {
-    let ride = act(context, id, &RideAction::Accept)?;
+/// The walker takes the offer, on the terms of the own profile: from here on the way to the pickup can be followed.
+pub async fn accept(context: Context, id: String) -> Outcome<Ride> {
+    regions::owns(&id)?;
+    let ride = act(&context, &id, &RideAction::Accept(terms(&context.caller).await?))?;
     if let Some(centre) = ride.pickup {
         // Whoever hears that this failed repeats the command, which accepts nothing twice.
         let keeper = super::seal_key(&ride.tutor_id)?
             .map(|seal_key| Keeper { tutor_id: ride.tutor_id.clone(), seal_key });
-        routes::expect(id, Circle { centre, radius_m: PICKUP_RADIUS_M }, keeper.as_ref())?;
+        routes::expect(&id, Circle { centre, radius_m: PICKUP_RADIUS_M }, keeper.as_ref())?;
     }
     Ok(ride)
+}
+
+/// What a walker's profile says. Who is no walker has none, and is refused by the ride's own rules.
+async fn terms(caller: &Caller) -> Outcome<WalkerTerms> {
+    if caller.role != CallerRole::Walker {
+        return Ok(WalkerTerms { capacity: 0, time_zone: String::new() });
+    }
+    let details = profiles::get_walker(caller.account_id.clone()).await?.details;
+    Ok(WalkerTerms { capacity: details.capacity, time_zone: details.time_zone })
+}
+
+/// The walker lets the offer pass, and is told nothing more of the ride.
+pub fn decline(context: &Context, id: &str) -> Outcome<()> {
+    act(context, id, &RideAction::Decline).map(drop)
+}
+
+/// The walker is at the pickup, by the last fix of the way there.
+pub fn arrive(context: &Context, id: &str) -> Outcome<Ride> {
+    regions::owns(id)?;
+    act(context, id, &RideAction::Arrive(routes::last_fix(id)?))
+}
+
+/// The walker waited at the pickup, and is there yet, by the last fix.
+pub fn no_show(context: &Context, id: &str) -> Outcome<Ride> {
+    regions::owns(id)?;
+    act(context, id, &RideAction::NoShow(routes::last_fix(id)?))
+}
+
+/// Tutor or operator sets another PIN.
+pub fn renew_pin(context: &Context, id: &str) -> Outcome<Ride> {
+    let ride = super::ride(&context.caller, id)?;
+    act(context, id, &RideAction::RenewPin(super::seal_key(&ride.tutor_id)?))
 }
 
 /// What tracking measured of a walk.
@@ -88,6 +121,22 @@ pub fn get(caller: &Caller, id: &str) -> Outcome<Ride> {
     super::ride(caller, id)
 }
 
+/// A ride, or what an offer of it tells as long as that is open.
+pub fn get_or_offer(caller: &Caller, id: &str) -> Outcome<RideOrOffer> {
+    match get(caller, id) {
+        Err(problem) if problem.code == "not-found" && caller.role == CallerRole::Walker => {
+            offer(caller, id).map(RideOrOffer::Offer)
+        }
+        found => found.map(RideOrOffer::Ride),
+    }
+}
+
+/// The calling walker's open offer of a ride.
+pub fn offer(caller: &Caller, id: &str) -> Outcome<Offer> {
+    regions::owns(id)?;
+    Ok(rides::offer_of(caller, id)?)
+}
+
 pub fn list(caller: &Caller, cursor: Option<&str>, limit: u32) -> Outcome<RidePage> {
     Ok(rides::list(caller, cursor, limit)?)
 }
@@ -104,5 +153,6 @@ pub async fn rate(context: Context, id: String, body: RatingBody) -> Outcome<Wal
         return Err(Problem::new("illegal-transition", "a ride is rated once it has taken place"));
     };
     let rating = Rating { ride_id: id, walker_id, stars: body.stars, comment: body.comment };
-    Ok(profiles::rate_walker(context.command, context.caller, rating).await?)
+    let rated = profiles::rate_walker(context.command, context.caller.clone(), rating).await?;
+    super::profiles::seen_by(&context.caller, rated)
 }

@@ -10,10 +10,10 @@ use utoipa::IntoParams;
 
 use super::{Json, Problems};
 use crate::guest::api::{SocketKind, TicketBody};
-use crate::guest::bindings::petwalker::identity::accounts::{self, Ticket};
-use crate::guest::bindings::petwalker::tracking::routes::Circle;
+use crate::guest::bindings::petwalker::identity::accounts::{self, Caller, Ticket};
+use crate::guest::bindings::petwalker::matching::rides::Ride;
 use crate::guest::extract::{self, Auth, Call, Query};
-use crate::guest::live::{self, Feed, LiveMessage, WAIT_MAX};
+use crate::guest::live::{Feed, LiveMessage, WAIT_MAX};
 use crate::guest::ops;
 use crate::guest::problem::Problem;
 use crate::guest::{EventStream, local};
@@ -42,7 +42,8 @@ impl Reading {
 }
 
 /// What is new of a walk. With `Accept: text/event-stream`, events whose ids are cursors: a client that connects again
-/// with `Last-Event-ID` misses nothing and hears nothing twice. Otherwise one answer, which waits where asked to.
+/// with `Last-Event-ID` misses nothing and hears nothing twice. Otherwise one answer, which waits where asked to. A walker
+/// who leaves the ride is told nothing more.
 #[utoipa::path(get, path = "/v1/rides/{id}/live", tag = "tracking", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride"), Reading),
     responses((status = 200, content((LiveMessage = "application/json"), (String = "text/event-stream"))), Problems))]
@@ -52,7 +53,7 @@ pub async fn get(
     headers: HeaderMap,
     Query(reading): Query<Reading>,
 ) -> Result<Response, Problem> {
-    let home = live::home(&caller, &ops::ride(&caller, &id)?);
+    let ride = ops::ride(&caller, &id)?;
     let wait = reading.wait()?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/event-stream") {
@@ -60,22 +61,17 @@ pub async fn get(
         let last = last.map(str::parse).transpose().map_err(|_| {
             Problem::new("malformed", "must be the id of an event of this stream").at("Last-Event-ID")
         })?;
-        let feed = Feed::new(id, last.or(reading.since).unwrap_or(0), home, WAIT_MAX);
+        let feed = Feed::new(caller, ride, last.or(reading.since).unwrap_or(0), WAIT_MAX);
         let mut response = EventStream(feed).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         return Ok(response);
     }
-    local(answer(id, reading, home, wait)).await
+    local(answer(caller, ride, reading, wait)).await
 }
 
-async fn answer(
-    id: String,
-    reading: Reading,
-    home: Option<Circle>,
-    wait: Duration,
-) -> Result<Response, Problem> {
+async fn answer(caller: Caller, ride: Ride, reading: Reading, wait: Duration) -> Result<Response, Problem> {
     let cursor = reading.since.unwrap_or(0);
-    let mut feed = Feed::new(id, cursor, home, wait);
+    let mut feed = Feed::new(caller, ride, cursor, wait);
     let now = feed.look()?;
     // Whoever names a cursor knows a state as well: the one they name, or how it is now.
     let told = serde_json::to_value(now.message.state).unwrap_or_default();

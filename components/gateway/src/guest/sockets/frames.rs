@@ -110,12 +110,12 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     for (index, (frame, status)) in frames.into_iter().zip(statuses).enumerate() {
         let walker = status.as_ref().and_then(|status| status.walker_id.as_deref());
         match read_frame(&frame, walker, status.as_ref().map(|status| status.state)) {
-            Ok(Read { id, state, wants: Wants::Points(points) }) => {
-                of_batches.push(Origin { index, id, state });
+            Ok(Read { id, state, walker, wants: Wants::Points(points) }) => {
+                of_batches.push(Origin { index, id, state, walker });
                 batches.push(Batch { ride_id: frame.key, points, watched: frame.watched });
             }
-            Ok(Read { id, state, wants: Wants::Approach(fix) }) => {
-                of_reports.push(Origin { index, id, state });
+            Ok(Read { id, state, walker, wants: Wants::Approach(fix) }) => {
+                of_reports.push(Origin { index, id, state, walker });
                 let ApproachBody { at, place, accuracy_m } = fix;
                 reports.push(ApproachReport { ride_id: frame.key, at, place, accuracy_m });
             }
@@ -143,11 +143,12 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     answer(&Answers { answers })
 }
 
-/// Where something came from: the frame's place, the client's number of it, and the state of its ride.
+/// Where something came from: the frame's place, the client's number of it, and the state and walker of its ride.
 struct Origin {
     index: usize,
     id: u64,
     state: RideState,
+    walker: String,
 }
 
 /// A frame that may be taken.
@@ -156,6 +157,8 @@ struct Read {
     id: u64,
     /// The state of its ride.
     state: RideState,
+    /// The ride's walker, who sent it.
+    walker: String,
     wants: Wants,
 }
 
@@ -175,8 +178,8 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
         (0, if path == "." { problem } else { problem.at(path) })
     })?;
     let refuse = |code, why| Err((sent.id, Problem::new(code, why)));
-    let Some(state) = state.filter(|_| walker.is_some_and(|walker| walker.as_bytes() == &frame.context[..]))
-    else {
+    let walker = walker.filter(|walker| walker.as_bytes() == &frame.context[..]);
+    let (Some(state), Some(walker)) = (state, walker) else {
         return refuse("forbidden", "the ride is not yours any more");
     };
     let wants = match (sent.kind, sent.fix) {
@@ -191,7 +194,7 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
             return Err((sent.id, Problem::new("malformed", "is missing").at("fix")));
         }
     };
-    Ok(Read { id: sent.id, state, wants })
+    Ok(Read { id: sent.id, state, walker: walker.to_owned(), wants })
 }
 
 /// The answer to points, and what is new of their ride.
@@ -203,7 +206,8 @@ fn taken(ride_id: String, receipt: Receipt, origin: &Origin) -> Outcome<Answer> 
     let to = u64::from(receipt.progress.cursor);
     let from = to - u64::from(receipt.stored);
     let message = LiveMessage::new(ride_id, to, origin.state, receipt.fresh, receipt.progress);
-    let news = News { from, to, body: pack(&message)?, whole: false, over: false };
+    let audience = origin.walker.clone();
+    let news = News { from, to, body: pack(&message)?, whole: false, over: false, audience };
     Ok(Answer { body, news: Some(news) })
 }
 
@@ -212,6 +216,8 @@ fn approached(ride_id: String, progress: Progress, origin: &Origin) -> Outcome<A
     let body = pack(&ApproachMessage { kind: "approach", id: origin.id, approach: progress.approach })?;
     let cursor = u64::from(progress.cursor);
     let message = LiveMessage::new(ride_id, cursor, origin.state, Vec::new(), progress);
-    let news = News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false };
+    let audience = origin.walker.clone();
+    let news =
+        News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false, audience };
     Ok(Answer { body, news: Some(news) })
 }

@@ -83,12 +83,18 @@ struct News {
     whole: bool,
     /// Whether nothing will ever be new again.
     over: bool,
+    /// Of what depends who may be told: the ride's walker. Where it is another than before, the node asks again for each
+    /// watcher.
+    audience: String,
 }
 
 #[derive(Deserialize)]
 struct Reading {
     key: String,
     cursor: u64,
+    /// Who is to be told: the context that the socket was opened with; none for what the node hands on to those it has asked
+    /// for.
+    context: Option<ByteBuf>,
 }
 
 /// Answers a frame that was taken.
@@ -185,17 +191,21 @@ fn open_live(caller: &Caller, id: &str, since: Option<&str>, until_ms: i64) -> O
     if let Some(since) = since.filter(|since| everything && *since < greeting.cursor) {
         greeting.cursor = since;
     }
-    let (context, cursor) = (ByteBuf::new(), greeting.cursor);
+    let (context, cursor) = (pack(caller)?, greeting.cursor);
     Ok(Opened { key: id.to_owned(), context, until_ms, cursor, greeting: pack(&greeting)? })
 }
 
-/// What is new of a ride since a cursor.
+/// What is new of a ride since a cursor; refused where it is for somebody who may not see the ride any more.
 pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     internal::only_the_node(headers).await?;
     let reading: Reading = unpack(body)?;
-    let message = live::since(&reading.key, reading.cursor, None)?;
+    let (message, walker) = match &reading.context {
+        Some(context) => live::since_for(&unpack::<Caller>(context)?, &reading.key, reading.cursor)?,
+        None => live::since(&reading.key, reading.cursor, None)?,
+    };
     let (to, over) = (message.cursor, message.over(reading.cursor));
-    answer(&News { from: reading.cursor, to, body: pack(&message)?, whole: true, over })
+    let audience = walker.unwrap_or_default();
+    answer(&News { from: reading.cursor, to, body: pack(&message)?, whole: true, over, audience })
 }
 
 /// Executes an operation of a socket, or its next step.
