@@ -312,7 +312,7 @@ pub struct Pets {
 #[serde(untagged)]
 pub enum RideOrOffer {
     /// The ride, for its tutor, its committed walker and operators.
-    Ride(super::bindings::petwalker::matching::rides::Ride),
+    Ride(Box<super::bindings::petwalker::matching::rides::Ride>),
     /// The offer.
     Offer(super::bindings::petwalker::matching::rides::Offer),
 }

@@ -75,8 +75,13 @@ async fn purge_tracks() -> Outcome<()> {
     let days = days.parse().map_err(|_| {
         Problem::new("internal", format!("variable '{RETENTION_VARIABLE}' is not a number of days"))
     })?;
+    let mut outcome = Ok(());
     for ride in routes::expired(days)? {
-        marks::erase_all(&ride).await?;
+        // One that cannot be erased does not keep the others.
+        if let Err(problem) = marks::erase_all(&ride).await {
+            eprintln!("the track of ride {ride} is not erased yet: {}", problem.detail);
+            outcome = Err(problem);
+        }
     }
-    Ok(())
+    outcome
 }

@@ -12,7 +12,7 @@ use crate::guest::bindings::petwalker::pricing::quotes;
 use crate::guest::bindings::petwalker::tracking::routes::{self, Circle, Keeper};
 use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
-use crate::guest::regions;
+use crate::guest::{live, regions};
 
 /// Requests a ride: price and policy from the quote, sizes from the pets.
 pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
@@ -99,22 +99,25 @@ pub fn renew_pin(context: &Context, id: &str) -> Outcome<Ride> {
     act(context, id, &RideAction::RenewPin(super::seal_key(&ride.tutor_id)?))
 }
 
-/// What tracking measured of a walk.
+/// What tracking measured of a walk. Where the caller may end it, the walk is whole from here on wherever the region's events
+/// are.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on Earth fits")]
-fn walked(id: &str) -> Outcome<Walked> {
-    regions::owns(id)?;
-    // From here on the walk is whole wherever the region's events are.
-    routes::settle(id)?;
+fn walked(caller: &Caller, id: &str) -> Outcome<Walked> {
+    let ride = super::ride(caller, id)?;
+    if live::is_under_way(ride.state) && caller.role != CallerRole::Tutor {
+        routes::settle(id)?;
+    }
     let summary = routes::summary(id, None)?;
     Ok(Walked { distance_m: summary.distance_m.round() as u32, moving_ms: summary.moving_ms })
 }
 
 pub fn complete(context: &Context, id: &str) -> Outcome<Ride> {
-    act(context, id, &RideAction::Complete(walked(id)?))
+    act(context, id, &RideAction::Complete(walked(&context.caller, id)?))
 }
 
 pub fn interrupt(context: &Context, id: &str, reason: String) -> Outcome<Ride> {
-    act(context, id, &RideAction::Interrupt(Interruption { reason, walked: walked(id)? }))
+    let walked = walked(&context.caller, id)?;
+    act(context, id, &RideAction::Interrupt(Interruption { reason, walked }))
 }
 
 pub fn get(caller: &Caller, id: &str) -> Outcome<Ride> {
@@ -127,7 +130,7 @@ pub fn get_or_offer(caller: &Caller, id: &str) -> Outcome<RideOrOffer> {
         Err(problem) if problem.code == "not-found" && caller.role == CallerRole::Walker => {
             offer(caller, id).map(RideOrOffer::Offer)
         }
-        found => found.map(RideOrOffer::Ride),
+        found => found.map(|ride| RideOrOffer::Ride(Box::new(ride))),
     }
 }
 

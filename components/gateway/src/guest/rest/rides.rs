@@ -46,7 +46,7 @@ pub async fn list(Auth(caller): Auth, Query(page): Query<Page>) -> Result<Json<R
     responses((status = 200, body = RideOrOffer), Problems))]
 pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Response, Problem> {
     Ok(match ops::rides::get_or_offer(&caller, &id)? {
-        RideOrOffer::Ride(ride) => Versioned(ride).into_response(),
+        RideOrOffer::Ride(ride) => Versioned(*ride).into_response(),
         offer @ RideOrOffer::Offer(_) => Json(offer).into_response(),
     })
 }
