@@ -48,7 +48,7 @@ pub fn seen_at_pickup(pickup: GeoPoint, fixes: &[Fix], now: UtcMillis) -> Result
         return Ok(());
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on Earth fits")]
-    Err(NotSeen::TooFar(distance_m.ceil() as u32))
+    Err(NotSeen::TooFar(distance_m.round() as u32))
 }
 
 #[cfg(test)]

@@ -111,14 +111,14 @@ fn who_arrives_was_seen_there() {
     for (fix, why) in [
         (None, NotSeen::NoFix),
         (Some(old), NotSeen::NoFix),
-        (world.fix(1_000.0), NotSeen::TooFar(1_001)),
+        (world.fix(1_000.0), NotSeen::TooFar(1_000)),
     ] {
         assert_eq!(world.act(walker, ride, &Action::Arrive(fix)), not_seen(why), "{fix:?}");
         assert_eq!(world.state(ride), "accepted");
     }
     // The presence tells where somebody is as well.
     world.appear(2, 1_000.0);
-    assert_eq!(world.act(walker, ride, &Action::Arrive(None)), not_seen(NotSeen::TooFar(1_001)));
+    assert_eq!(world.act(walker, ride, &Action::Arrive(None)), not_seen(NotSeen::TooFar(1_000)));
     world.appear(2, 120.0);
     assert_eq!(world.act(walker, ride, &Action::Arrive(None)), Ok(()));
     // And who gives up has stayed.
@@ -202,7 +202,7 @@ fn a_pet_is_on_one_ride_at_a_time_and_a_tutor_has_a_few_open() {
     twice.pets.push(twice.pets[0].clone());
     assert!(matches!(world.ask(tutor, &twice), Err(Refusal::Invalid { field: "pets", .. })));
     let at = |minutes| Some(START.plus(Millis::from_mins(minutes)));
-    let mut ask = |world: &mut World, pet: &str, at: Option<UtcMillis>| {
+    let ask = |world: &mut World, pet: &str, at: Option<UtcMillis>| {
         let mut wanted = world.wanted(pet);
         wanted.scheduled_for = at;
         world.ask(tutor, &wanted)
