@@ -145,11 +145,7 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
 }
 
 /// A tutor with a key.
-fn person(
-    global: &crate::sql::Lent,
-    moment: &mut Moment<'_>,
-    number: u32,
-) -> anyhow::Result<AccountId> {
+fn person(global: &crate::sql::Lent, moment: &mut Moment<'_>, number: u32) -> anyhow::Result<AccountId> {
     let account = Account {
         id: AccountId::new(moment),
         email: format!("load-{number}@test.example"),

@@ -42,9 +42,16 @@ async fn nobody_arrives_from_a_kilometre_away() {
     act(&walker, &ride, "accept", &json!({})).await.ok();
     let far = act(&walker, &ride, "arrive", &json!({})).await;
     far.refused(409, "not-at-pickup");
-    assert!(far.json["detail"].as_str().is_some_and(|detail| detail.contains("1000 m from the pickup")
-        || detail.contains("1001 m from the pickup")), "{}", far.text);
-    let ahead = json!({ "at": client_now() + 3_600_000, "place": { "lat": lat, "lon": lon }, "accuracy_m": 8.0 });
+    assert!(
+        far.json["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("1000 m from the pickup")
+                || detail.contains("1001 m from the pickup")),
+        "{}",
+        far.text
+    );
+    let ahead =
+        json!({ "at": client_now() + 3_600_000, "place": { "lat": lat, "lon": lon }, "accuracy_m": 8.0 });
     let ahead = walker.put(&path(&ride, "/approach"), &ahead).await;
     ahead.refused(422, "invalid");
     assert_eq!(ahead.json["field"], "at");

@@ -76,8 +76,7 @@ impl Scene {
         let body = json!({ "kind": "photo", "at": 1_780_000_000_000_i64, "place": place });
         self.committed.put(&mark, &body).await.ok();
         let kind = [("content-type", "image/jpeg")];
-        let stored =
-            self.committed.raw(Method::PUT, &format!("{mark}/photo"), &kind, PHOTO.to_vec()).await;
+        let stored = self.committed.raw(Method::PUT, &format!("{mark}/photo"), &kind, PHOTO.to_vec()).await;
         assert_eq!(stored.status, 204, "{}", stored.text);
     }
 
@@ -128,7 +127,12 @@ impl Scene {
         for (who, client) in self.nobodies() {
             for reading in self.readings() {
                 let answer = client.get(&reading).await;
-                assert_eq!((answer.status, answer.code()), (404, "not-found"), "{who} {reading}: {}", answer.text);
+                assert_eq!(
+                    (answer.status, answer.code()),
+                    (404, "not-found"),
+                    "{who} {reading}: {}",
+                    answer.text
+                );
             }
             let events = client.events(&path(&self.ride, "/live"), None).await;
             assert_eq!(events.status(), 404, "{who}: events");
@@ -174,13 +178,11 @@ impl Scene {
 
 /// Subscribes to a ride over a socket of GraphQL; the socket and the first message.
 async fn subscribe(client: &Client, ride: &Value) -> (petwalker_tests::Socket, Value) {
-    let mut socket =
-        client.without_token().socket("/graphql", "graphql-transport-ws").await.expect("opened");
+    let mut socket = client.without_token().socket("/graphql", "graphql-transport-ws").await.expect("opened");
     let authorization = format!("Bearer {}", client.token());
     socket.ask(&json!({ "type": "connection_init", "payload": { "authorization": authorization } })).await;
     let query = format!("subscription {{ live(rideId: {}) {{ cursor state }} }}", ride["id"]);
-    let first =
-        socket.ask(&json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
+    let first = socket.ask(&json!({ "id": "1", "type": "subscribe", "payload": { "query": query } })).await;
     (socket, first)
 }
 
@@ -214,7 +216,15 @@ async fn an_offer_tells_its_own_view_and_ends_with_it() {
         let mut fields: Vec<&str> = offer.as_object().expect("an offer").keys().map(String::as_str).collect();
         fields.sort_unstable();
         let told = [
-            "cell", "distance_m", "duration_min", "expires_at", "id", "pets", "price", "ride_id", "scheduled_for",
+            "cell",
+            "distance_m",
+            "duration_min",
+            "expires_at",
+            "id",
+            "pets",
+            "price",
+            "ride_id",
+            "scheduled_for",
             "sizes",
         ];
         assert_eq!(fields, told);
@@ -224,7 +234,8 @@ async fn an_offer_tells_its_own_view_and_ends_with_it() {
         let by_id = walker.get(&path(&ride, "")).await;
         assert!(!by_id.headers.contains_key("etag"));
         assert_eq!(&by_id.ok(), offer);
-        let query = json!({ "query": format!("{{ offer(rideId: {}) {{ cell distanceM sizes }} }}", ride["id"]) });
+        let query =
+            json!({ "query": format!("{{ offer(rideId: {}) {{ cell distanceM sizes }} }}", ride["id"]) });
         let answer = walker.post("/graphql", &query).await.ok();
         assert_eq!(answer["data"]["offer"]["cell"], offer["cell"], "{answer}");
         walker.get(&path(&ride, "/route")).await.refused(404, "not-found");
@@ -256,7 +267,10 @@ async fn who_leaves_a_ride_is_told_nothing_more_of_it() {
     let live = path(&ride, "/live");
     let mut theirs = walker.socket(&live, JSON).await.expect("opened");
     let mut tutors = tutor.socket(&live, JSON).await.expect("opened");
-    assert_eq!((&theirs.next().await["state"], &tutors.next().await["state"]), (&json!("accepted"), &json!("accepted")));
+    assert_eq!(
+        (&theirs.next().await["state"], &tutors.next().await["state"]),
+        (&json!("accepted"), &json!("accepted"))
+    );
     let (mut operation, first) = subscribe(&walker, &ride).await;
     assert_eq!(first["payload"]["data"]["live"]["state"], "ACCEPTED", "{first}");
     let events = walker.events(&live, None).await;
@@ -321,10 +335,8 @@ async fn nearest_tells_no_place_closer_than_500_m() {
         for part in 0..12_u32 {
             let angle = f64::from(part) * std::f64::consts::TAU / 12.0;
             let away = 600.0 * f64::from(ring) * METRE;
-            let from = (
-                truth.0 + away * angle.cos(),
-                truth.1 + away * angle.sin() / truth.0.to_radians().cos(),
-            );
+            let from =
+                (truth.0 + away * angle.cos(), truth.1 + away * angle.sin() / truth.0.to_radians().cos());
             let question = format!("/v1/walkers/nearest?lat={}&lon={}&limit=50", from.0, from.1);
             let found = asker.get(&question).await.ok();
             let all = found["walkers"].as_array().expect("walkers");

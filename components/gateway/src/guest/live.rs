@@ -122,11 +122,7 @@ pub fn now(ride_id: &str, state: RideState) -> Outcome<LiveMessage> {
 
 /// What is new of a ride since a cursor, without what is in `home` once the ride is over; and its walker, of whom depends
 /// who may be told it.
-pub fn since(
-    ride_id: &str,
-    cursor: u64,
-    home: Option<Circle>,
-) -> Outcome<(LiveMessage, Option<String>)> {
+pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<(LiveMessage, Option<String>)> {
     let status = rides::statuses(&[ride_id.to_owned()])?.pop().flatten();
     let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
     let hidden = home.filter(|_| is_over(status.state));

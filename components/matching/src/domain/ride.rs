@@ -343,7 +343,12 @@ impl Ride {
     ///
     /// # Errors
     /// When the walk has started, or the ride is over.
-    pub fn renew_pin(&self, by: Role, at: UtcMillis, sealed: Option<Vec<u8>>) -> Result<RideEvent, Rejection> {
+    pub fn renew_pin(
+        &self,
+        by: Role,
+        at: UtcMillis,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<RideEvent, Rejection> {
         match self.state {
             State::Requested { .. } | State::Offered { .. } | State::Accepted(_) | State::Arrived { .. } => {
                 Ok(RideEvent::PinRenewed { by, tutor_id: self.order.tutor_id, at, sealed })
@@ -363,8 +368,10 @@ impl Ride {
             _ => return self.illegal("cancelled"),
         };
         let share = match (role, self.commitment()) {
-            (Role::Tutor, Some(by)) if !pin_locked => fee_bp(self.order.policy, by, self.order.starts_at(), arrived, at)
-                .map_err(|_| Rejection::Fee)?,
+            (Role::Tutor, Some(by)) if !pin_locked => {
+                fee_bp(self.order.policy, by, self.order.starts_at(), arrived, at)
+                    .map_err(|_| Rejection::Fee)?
+            }
             _ => BasisPoints(0),
         };
         Ok(RideEvent::Cancelled {

@@ -112,7 +112,10 @@ impl Guest for Component {
         let sql = region().map_err(service::Refusal::from)?;
         let report = Ambient::moment(|moment| service::tick(&sql, moment))?;
         for (ride, until, why) in &report.set_aside {
-            eprintln!("the timer of ride {ride} failed and is passed over until {} ms UTC: {why}", until.get());
+            eprintln!(
+                "the timer of ride {ride} failed and is passed over until {} ms UTC: {why}",
+                until.get()
+            );
         }
         Ok(TickReport {
             waves: report.waves,

@@ -88,8 +88,7 @@ fn for_whom_it_is_now(
         return Ok(view);
     }
     let now = rides::find(sql, id)?;
-    let committed =
-        now.as_ref().and_then(Ride::commitment).is_some_and(|by| by.walker_id == caller.account);
+    let committed = now.as_ref().and_then(Ride::commitment).is_some_and(|by| by.walker_id == caller.account);
     Ok(if committed { view } else { RideView { pickup: None, notes: None, ..view } })
 }
 

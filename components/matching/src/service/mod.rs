@@ -81,7 +81,9 @@ pub enum Refusal {
     #[error("the PIN was wrong too often; the tutor or an operator must set a new one")]
     TooManyAttempts,
     /// The walker would have more pets at one time than there is room for.
-    #[error("you would have {pets} pets at one time and walk at most {capacity}; end or cancel another ride first")]
+    #[error(
+        "you would have {pets} pets at one time and walk at most {capacity}; end or cancel another ride first"
+    )]
     NoCapacity {
         /// How many it would be.
         pets: u32,
@@ -92,7 +94,9 @@ pub enum Refusal {
     #[error("pet {0} is on another ride at that time; cancel that one, or choose another time")]
     PetBusy(String),
     /// The tutor has as many open rides as there may be.
-    #[error("you have {OPEN_RIDES_MAX} rides that are not over, which is the most; cancel one, or wait for its end")]
+    #[error(
+        "you have {OPEN_RIDES_MAX} rides that are not over, which is the most; cancel one, or wait for its end"
+    )]
     TooManyRides,
     /// The quote has ended.
     #[error("the quote has ended; ask for a new one")]

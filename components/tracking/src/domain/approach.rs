@@ -44,8 +44,7 @@ impl Approach {
     /// A walker whose first fix has come; none where it is too coarse.
     #[must_use]
     pub fn begin(fix: &TrackPoint) -> Option<Self> {
-        let begun =
-            Self { place: fix.place, at: fix.at, speed_m_s: SPEED_M_S, accuracy_m: fix.accuracy_m };
+        let begun = Self { place: fix.place, at: fix.at, speed_m_s: SPEED_M_S, accuracy_m: fix.accuracy_m };
         (fix.accuracy_m <= ACCURACY_MAX_M).then_some(begun)
     }
 

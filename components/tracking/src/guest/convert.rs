@@ -110,11 +110,7 @@ fn approach(progress: &domain::Progress) -> Option<wit::Approach> {
 }
 
 pub(super) const fn fix(approach: &domain::Approach) -> wit::Fix {
-    wit::Fix {
-        place: position(approach.place),
-        at: instant(approach.at),
-        accuracy_m: approach.accuracy_m,
-    }
+    wit::Fix { place: position(approach.place), at: instant(approach.at), accuracy_m: approach.accuracy_m }
 }
 
 const fn kind(kind: FenceKind) -> wit::FenceKind {

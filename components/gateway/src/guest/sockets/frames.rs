@@ -217,7 +217,6 @@ fn approached(ride_id: String, progress: Progress, origin: &Origin) -> Outcome<A
     let cursor = u64::from(progress.cursor);
     let message = LiveMessage::new(ride_id, cursor, origin.state, Vec::new(), progress);
     let audience = origin.walker.clone();
-    let news =
-        News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false, audience };
+    let news = News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false, audience };
     Ok(Answer { body, news: Some(news) })
 }

@@ -23,8 +23,9 @@ impl World {
     fn of_another(&mut self, pets: usize) -> RideId {
         let tutor = self.another(Role::Tutor);
         let mut wanted = self.wanted("");
-        wanted.pets =
-            (0..pets).map(|n| RidePet { id: format!("{}-{n}", tutor.account), size: PetSize::Small }).collect();
+        wanted.pets = (0..pets)
+            .map(|n| RidePet { id: format!("{}-{n}", tutor.account), size: PetSize::Small })
+            .collect();
         self.ask(tutor, &wanted).expect("requested")
     }
 
@@ -108,11 +109,9 @@ fn who_arrives_was_seen_there() {
     world.wait(121);
     let not_seen = |why| Err(Refusal::Rejected(Rejection::NotSeen(why)));
     let old = Fix { at: START, ..world.fix(0.0).expect("one") };
-    for (fix, why) in [
-        (None, NotSeen::NoFix),
-        (Some(old), NotSeen::NoFix),
-        (world.fix(1_000.0), NotSeen::TooFar(1_000)),
-    ] {
+    for (fix, why) in
+        [(None, NotSeen::NoFix), (Some(old), NotSeen::NoFix), (world.fix(1_000.0), NotSeen::TooFar(1_000))]
+    {
         assert_eq!(world.act(walker, ride, &Action::Arrive(fix)), not_seen(why), "{fix:?}");
         assert_eq!(world.state(ride), "accepted");
     }

@@ -15,8 +15,7 @@ impl World {
 
     /// Where everybody is shown.
     fn shown(&self) -> Vec<(AccountId, GeoPoint)> {
-        let rows =
-            self.sql.query("SELECT walker_id, shown_lat, shown_lon FROM presence", &[]).expect("read");
+        let rows = self.sql.query("SELECT walker_id, shown_lat, shown_lon FROM presence", &[]).expect("read");
         let place = |row: &petwalker_store::Row| {
             GeoPoint::new(row.real(1).expect("a number"), row.real(2).expect("a number")).expect("on Earth")
         };
@@ -54,7 +53,8 @@ fn who_asks_as_often_as_they_like_comes_no_closer_than_500_m() {
                 let angle = f64::from(part) * std::f64::consts::TAU / 16.0;
                 let metres = 330.0 * f64::from(ring);
                 let lon = truth.lon() + metres * angle.sin() / (111_195.0 * truth.lat().to_radians().cos());
-                let from = GeoPoint::new(truth.lat() + metres * angle.cos() / 111_195.0, lon).expect("a place");
+                let from =
+                    GeoPoint::new(truth.lat() + metres * angle.cos() / 111_195.0, lon).expect("a place");
                 let told = world.nearest(from, 50);
                 let told = told.iter().find(|w| w.walker_id == walker.account).expect("shown").distance_m;
                 answers.push((from, f64::from(told)));
@@ -98,7 +98,9 @@ fn presence_ends_by_itself() {
     }
     let ride = world.request().expect("requested");
     let offered: Vec<usize> = (0..3)
-        .filter(|index| offers::state(&world.sql, ride, world.walkers[*index].account).expect("read").is_some())
+        .filter(|index| {
+            offers::state(&world.sql, ride, world.walkers[*index].account).expect("read").is_some()
+        })
         .collect();
     assert_eq!(offered, [1], "who has not been heard of gets no offer");
     world.tick();
@@ -125,7 +127,9 @@ fn told_of(pickup: GeoPoint) -> Vec<(AccountId, u32)> {
     for row in 0..12_i32 {
         for column in 0..12_i32 {
             let moment = &mut Moment { now: START, entropy: &mut entropy };
-            world.walkers.push(crate::service::Caller { account: AccountId::new(moment), role: Role::Walker });
+            world
+                .walkers
+                .push(crate::service::Caller { account: AccountId::new(moment), role: Role::Walker });
             let index = world.walkers.len() - 1;
             let lat = -23.55 + f64::from(row - 6) * 120.0 / 111_195.0;
             let lon = -46.63 + f64::from(column - 6) * 130.0 / 111_195.0;
