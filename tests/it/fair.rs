@@ -35,7 +35,7 @@ async fn burn(walker: &Client, ride: &Value, right: &str) {
 #[tokio::test]
 async fn nobody_arrives_from_a_kilometre_away() {
     let client = shared().client();
-    let (lat, lon) = (-23.511, -46.311);
+    let (lat, lon) = (-27.1, -51.1);
     let walker = client.walker_at(lat + 1_000.0 * METRE, lon).await;
     let (tutor, pet) = client.tutor_with_pet().await;
     let ride = tutor.request_ride(&pet, lat, lon).await;
@@ -71,7 +71,7 @@ async fn nobody_arrives_from_a_kilometre_away() {
 #[tokio::test]
 async fn a_burnt_pin_is_the_walkers_own_and_the_tutor_draws_another() {
     let client = shared().client();
-    let (lat, lon) = (-23.521, -46.321);
+    let (lat, lon) = (-27.3, -51.3);
     let (tutor, first, ride) = accepted_on(&client, lat, lon).await;
     act(&first, &ride, "arrive", &json!({})).await.ok();
     let right = pin(&tutor, &ride).await;
@@ -122,13 +122,13 @@ async fn events_say(ride: &Value, text: &str) -> bool {
 async fn while_the_pin_is_locked_calling_off_costs_nothing_and_an_operator_helps() {
     let client = shared().client();
     let operator = client.join_as_operator(shared().folder.path()).await;
-    let (tutor, walker, ride) = accepted_on(&client, -23.531, -46.331).await;
+    let (tutor, walker, ride) = accepted_on(&client, -27.5, -51.5).await;
     act(&walker, &ride, "arrive", &json!({})).await.ok();
     burn(&walker, &ride, &pin(&tutor, &ride).await).await;
     let cancelled = act(&tutor, &ride, "cancel", &json!({})).await.ok();
     assert_eq!(cancelled["fee"]["minor"], 0, "{cancelled}");
 
-    let (tutor, walker, ride) = accepted_on(&client, -23.541, -46.341).await;
+    let (tutor, walker, ride) = accepted_on(&client, -27.7, -51.7).await;
     act(&walker, &ride, "arrive", &json!({})).await.ok();
     let before = pin(&tutor, &ride).await;
     burn(&walker, &ride, &before).await;
@@ -155,7 +155,7 @@ async fn walker_of_one(client: &Client, lat: f64, lon: f64) -> Client {
 #[tokio::test]
 async fn nobody_accepts_more_pets_than_there_is_room_for() {
     let client = shared().client();
-    let (lat, lon) = (-23.551, -46.351);
+    let (lat, lon) = (-27.9, -51.9);
     let walker = walker_of_one(&client, lat, lon).await;
     let mut rides = Vec::new();
     for _ in 0..4 {
@@ -180,7 +180,7 @@ async fn nobody_accepts_more_pets_than_there_is_room_for() {
 #[tokio::test]
 async fn pets_are_named_once_and_walked_once_at_a_time() {
     let client = shared().client();
-    let (lat, lon) = (-23.561, -46.361);
+    let (lat, lon) = (-28.1, -52.1);
     let (tutor, pet) = client.tutor_with_pet().await;
     let quote = |pets: Vec<&str>| json!({ "pickup": { "lat": lat, "lon": lon }, "duration_min": 30, "pet_ids": pets });
     for pets in [vec![], vec![pet.as_str(); 2], vec![pet.as_str(); 20_000]] {
@@ -203,7 +203,7 @@ async fn pets_are_named_once_and_walked_once_at_a_time() {
 #[tokio::test]
 async fn one_tutor_does_not_raise_anothers_price() {
     let client = shared().client();
-    let (lat, lon) = (-23.161, -46.961);
+    let (lat, lon) = (-28.3, -52.3);
     let walker = client.walker_at(lat, lon).await;
     let (other, their_pet) = client.tutor_with_pet().await;
     let quote = json!({ "pickup": { "lat": lat, "lon": lon }, "duration_min": 30, "pet_ids": [their_pet] });

@@ -188,7 +188,7 @@ async fn subscribe(client: &Client, ride: &Value) -> (petwalker_tests::Socket, V
 
 #[tokio::test]
 async fn a_ride_is_seen_by_its_tutor_its_walker_and_operators_only() {
-    let (lat, lon) = (-23.411, -46.411);
+    let (lat, lon) = (-26.1, -50.1);
     let scene = Scene::open(lat, lon).await;
     scene.is_hidden().await;
     scene.walk(lat, lon).await;
@@ -206,7 +206,7 @@ async fn a_ride_is_seen_by_its_tutor_its_walker_and_operators_only() {
 #[tokio::test]
 async fn an_offer_tells_its_own_view_and_ends_with_it() {
     let client = shared().client();
-    let (lat, lon) = (-23.421, -46.421);
+    let (lat, lon) = (-26.3, -50.3);
     let (first, second) = (client.walker_at(lat, lon).await, client.walker_at(lat + 0.004, lon).await);
     let (tutor, pet) = client.tutor_with_pet().await;
     let ride = tutor.request_ride(&pet, lat, lon).await;
@@ -261,7 +261,7 @@ async fn to_the_end(mut stream: reqwest::Response) {
 #[tokio::test]
 async fn who_leaves_a_ride_is_told_nothing_more_of_it() {
     let client = shared().client();
-    let (lat, lon) = (-23.431, -46.431);
+    let (lat, lon) = (-26.5, -50.5);
     let (tutor, walker, ride) = crate::rides::accepted_on(&client, lat, lon).await;
     let next = client.walker_at(lat, lon).await;
     let live = path(&ride, "/live");
@@ -326,7 +326,7 @@ fn metres(a: (f64, f64), b: (f64, f64)) -> f64 {
 #[tokio::test]
 async fn nearest_tells_no_place_closer_than_500_m() {
     let client = shared().client();
-    let truth = (-23.441, -46.441);
+    let truth = (-26.7, -50.7);
     let walker = client.walker_at(truth.0, truth.1).await;
     let id = walker.get("/v1/me").await.ok()["id"].clone();
     let asker = client.join("tutor").await;
@@ -362,7 +362,7 @@ async fn nearest_tells_no_place_closer_than_500_m() {
 #[tokio::test]
 async fn a_profile_tells_others_the_areas_cell() {
     let client = shared().client();
-    let (lat, lon) = (-23.451, -46.451);
+    let (lat, lon) = (-26.9, -50.9);
     let walker = client.walker_at(lat, lon).await;
     let id = walker.get("/v1/me").await.ok()["id"].as_str().expect("an id").to_owned();
     let profile = format!("/v1/walkers/{id}");
