@@ -180,3 +180,12 @@ CREATE VIEW replicated_quotes AS SELECT id, account_id, expires_at_ms, body FROM
 CREATE VIEW replicated_commands AS SELECT actor, id, fingerprint, outcome, at_ms FROM commands;
 CREATE VIEW replicated_track_chunks AS SELECT ride_id, number, points FROM track_chunks;
 CREATE VIEW replicated_track_marks AS SELECT ride_id, id, kind, at_ms, lat, lon FROM track_marks;
+-- How much an account did today (`day` counts days since 1970 in UTC), for limits per day. Of the region's owner only: a new
+-- owner counts anew.
+CREATE TABLE daily_counts (
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (account, what)
+) STRICT, WITHOUT ROWID;

@@ -1,11 +1,11 @@
 //! Command ids: a repeat is answered as the first time and does nothing more.
 
 use petwalker_journal::CommandMark;
-use petwalker_kernel::UtcMillis;
+use petwalker_kernel::{AccountId, UtcMillis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Sql, SqlError, Value};
+use crate::{COMMANDS_A_DAY_MAX, Sql, SqlError, Value, count_daily};
 
 /// The name of one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,16 +27,24 @@ pub enum CommandError {
     /// The id is empty, too long, or has other than visible ASCII characters.
     #[error("a command id is 1 to 255 visible ASCII characters")]
     BadId,
+    /// The account has done as much today as it may.
+    #[error("an account may make {most} {what} a day; go on tomorrow (UTC)")]
+    QuotaReached {
+        /// What is counted.
+        what: &'static str,
+        /// How many there may be.
+        most: u32,
+    },
     /// The database failed.
     #[error(transparent)]
     Sql(#[from] SqlError),
 }
 
 /// Carries out `work` once: inside the caller's transaction, a command that was carried out before is answered with
-/// what it answered then.
+/// what it answered then. An account has [`COMMANDS_A_DAY_MAX`] of them a day.
 ///
 /// # Errors
-/// The error of `work`, or that the id was used for something else.
+/// The error of `work`, that the id was used for something else, or that the account has done as much today as it may.
 pub fn once<S: Sql, T: Serialize + DeserializeOwned, E: From<CommandError>>(
     sql: &S,
     command: &Command,
@@ -57,6 +65,10 @@ pub fn once<S: Sql, T: Serialize + DeserializeOwned, E: From<CommandError>>(
             return Err(CommandError::KeyReused(command.id.clone()).into());
         }
         return Ok(row.decode(1).map_err(CommandError::from)?);
+    }
+    // Who acts before there is an account is counted by address elsewhere.
+    if command.actor.parse::<AccountId>().is_ok() {
+        count_daily(sql, &command.actor, "commands", now, COMMANDS_A_DAY_MAX)?;
     }
     let outcome = work(sql)?;
     let stored = Value::encode(&outcome).map_err(CommandError::from)?;

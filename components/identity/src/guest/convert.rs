@@ -197,7 +197,9 @@ impl From<Refusal> for wit::Refusal {
             Refusal::BadCredentials => Code::BadCredentials,
             Refusal::BadToken(_) | Refusal::SessionEnded => Code::BadToken,
             Refusal::TokenReused => Code::TokenReused,
+            Refusal::LimitReached(_) => Code::LimitReached,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) | Refusal::Password(_) => Code::Unavailable,
         };
         let field = match &refusal {

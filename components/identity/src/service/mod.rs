@@ -51,6 +51,9 @@ pub enum Refusal {
     /// A refresh token came a second time.
     #[error("the refresh token was used before; the session was ended, log in again")]
     TokenReused,
+    /// There are as many as there may be.
+    #[error("{0}")]
+    LimitReached(String),
     /// The command id was used for something else, or is none.
     #[error(transparent)]
     Command(#[from] CommandError),

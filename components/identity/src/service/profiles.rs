@@ -20,10 +20,13 @@ pub struct Rating {
     pub comment: String,
 }
 
-/// Adds a pet of the calling tutor.
+/// Pets of one tutor.
+pub const PETS_MAX: u32 = 30;
+
+/// Adds a pet of the calling tutor, who may have [`PETS_MAX`].
 ///
 /// # Errors
-/// When a detail is out of its range, or the caller is no tutor.
+/// When a detail is out of its range, the caller is no tutor, or has as many as there may be.
 pub fn add_pet(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
@@ -37,6 +40,9 @@ pub fn add_pet(
     details.check(moment.now)?;
     transaction(sql, |sql| {
         once(sql, command, moment.now, |sql| {
+            if sql::pet_count(sql, caller.account)? >= PETS_MAX {
+                return Err(Refusal::LimitReached(format!("a tutor may have {PETS_MAX} pets")));
+            }
             let pet = Pet { id: PetId::new(moment), tutor_id: caller.account, details };
             sql::insert_pet(sql, &pet)?;
             Ok(pet)

@@ -6,7 +6,7 @@ mod sessions;
 mod tickets;
 
 pub use accounts::{account, credentials, insert_account, insert_seal_key, seal_key};
-pub use profiles::{insert_pet, insert_rating, pet, pets_of, put_walker, walker};
+pub use profiles::{insert_pet, insert_rating, pet, pet_count, pets_of, put_walker, walker};
 pub use sessions::{
     Trade, insert_refresh_token, insert_session, mark_used, purge, refresh_token, revoke, session_account,
 };

@@ -238,6 +238,7 @@ impl From<Refusal> for wit::Refusal {
             Refusal::QuoteUsed => Code::QuoteUsed,
             Refusal::StaleVersion(_) => Code::StaleVersion,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) => Code::Unavailable,
         };
         let field = match &refusal {
