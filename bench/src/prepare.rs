@@ -127,6 +127,7 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
             expires_at: moment.now.plus(Millis::from_mins(600)),
             surge_milli: 1_000,
             tariff: tariff.clone(),
+            coupon: None,
         };
         pricing::sql::insert_quote(&region, &quote)?;
         prepared.quotes.push(quote.id.to_string());

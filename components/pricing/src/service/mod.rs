@@ -1,20 +1,29 @@
 //! Quoting and settling.
 
+mod coupons;
 mod promised;
+#[cfg(test)]
+mod tests;
 
 use petwalker_kernel::{AccountId, GeoPoint, Millis, Moment, Money, QuoteId, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{Command, CommandError, NewEvent, Region, Sql, SqlError, once, transaction};
+use petwalker_store::{
+    Command, CommandError, NewEvent, Region, Sql, SqlError, count_daily, once, transaction,
+};
 
 use crate::domain::{self, Outcome, PriceError, Settlement, Size, Walk, surge_milli};
 use crate::sql::{self, Quote};
 
+pub use self::coupons::{CouponNews, hold_coupon, note_coupon};
 pub use self::promised::{Promised, take_over};
 
 /// How long a promise holds.
 const VALID_FOR: Millis = Millis::from_mins(10);
 /// How far ahead a walk may be scheduled.
 const AHEAD_MAX: Millis = Millis::from_mins(60 * 24 * 60);
+
+/// Quotes of one account on one day.
+pub const QUOTES_A_DAY_MAX: u32 = 1_000;
 
 /// What is to be priced.
 #[derive(Clone, Debug)]
@@ -57,8 +66,8 @@ pub enum Refusal {
     /// No tariff covers the place.
     #[error("no tariff covers this place")]
     NoTariff,
-    /// The coupon is unknown, has ended, or is of another currency.
-    #[error("the coupon '{0}' cannot be used here")]
+    /// The coupon is unknown, has ended, is of another currency, or was used by the account.
+    #[error("the coupon '{0}' cannot be used here, or you have used it")]
     CouponRefused(String),
     /// The price cannot be worked out.
     #[error("the price cannot be worked out: {0}")]
@@ -91,7 +100,8 @@ fn check(request: &Request, now: UtcMillis) -> Result<(), Refusal> {
 /// Prices a walk and stores the promise.
 ///
 /// # Errors
-/// When the request is out of range, no tariff covers the place, or the coupon cannot be used.
+/// When the request is out of range, no tariff covers the place, the coupon cannot be used, or the account has asked for
+/// [`QUOTES_A_DAY_MAX`] today.
 pub fn create(
     region: &impl Sql,
     global: &impl Sql,
@@ -102,14 +112,8 @@ pub fn create(
 ) -> Result<Quote, Refusal> {
     check(request, moment.now)?;
     let tariff = sql::tariff_at(global, request.pickup)?.ok_or(Refusal::NoTariff)?;
-    let coupon = match &request.coupon {
-        None => None,
-        Some(code) => {
-            let usable = sql::coupon(global, code)?
-                .filter(|c| c.expires_at > moment.now && c.off_max.currency() == tariff.currency);
-            Some(usable.ok_or_else(|| Refusal::CouponRefused(code.chars().take(40).collect()))?)
-        }
-    };
+    let usable = |code: &String| coupons::usable(global, moment.now, account_id, code, tariff.currency);
+    let coupon = request.coupon.as_ref().map(usable).transpose()?;
     let walk = Walk {
         duration_min: request.duration_min,
         sizes: request.sizes.clone(),
@@ -120,6 +124,7 @@ pub fn create(
     let total = Money::sum(tariff.currency, lines.iter().map(|l| l.amount)).map_err(PriceError::from)?;
     transaction(region, |region| {
         once(region, command, moment.now, |region| {
+            count_daily(region, &account_id.to_string(), "quotes", moment.now, QUOTES_A_DAY_MAX)?;
             let here = Region::read(region)?;
             let quote = Quote {
                 id: QuoteId::new_in(here.number, moment),
@@ -133,6 +138,7 @@ pub fn create(
                 expires_at: moment.now.plus(VALID_FOR),
                 surge_milli: walk.surge_milli,
                 tariff,
+                coupon: coupon.map(|coupon| coupon.code),
             };
             sql::insert_quote(region, &quote)?;
             if let Some(key) = &request.seal_key {

@@ -1,10 +1,14 @@
 //! Statements over pricing's tables: tariffs and coupons in `global`, quotes in `region`.
 
+mod coupons;
+
+pub use self::coupons::{CouponUse, coupon, coupon_use, give_back, hold, note_ride};
+
 use petwalker_kernel::{AccountId, BasisPoints, GeoPoint, Money, QuoteId, UtcMillis};
 use petwalker_store::{Row, Sql, SqlError, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Cancellation, Coupon, Line, Size, Tariff};
+use crate::domain::{Cancellation, Line, Size, Tariff};
 
 /// A stored promise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +35,9 @@ pub struct Quote {
     pub surge_milli: u32,
     /// The tariff as it stood.
     pub tariff: Tariff,
+    /// The coupon that was priced in.
+    #[serde(default)]
+    pub coupon: Option<String>,
 }
 
 /// The tariff of a place: the one with the longest matching area.
@@ -68,26 +75,6 @@ fn read_tariff(row: &Row) -> Result<Tariff, SqlError> {
             arrived: share(14)?,
         },
     })
-}
-
-/// The coupon of a code.
-///
-/// # Errors
-/// When the database fails.
-pub fn coupon(sql: &impl Sql, code: &str) -> Result<Option<Coupon>, SqlError> {
-    let row = sql.first(
-        "SELECT code, off_bp, off_max_minor, currency, expires_at_ms FROM coupons WHERE code = ?1",
-        &[code.into()],
-    )?;
-    row.map(|row| {
-        Ok(Coupon {
-            code: row.text(0)?.to_owned(),
-            off: BasisPoints(row.uint(1)?),
-            off_max: Money::new(row.int(2)?, row.parse(3)?),
-            expires_at: UtcMillis::new(row.int(4)?),
-        })
-    })
-    .transpose()
 }
 
 /// Stores a quote.
