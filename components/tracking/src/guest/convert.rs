@@ -208,6 +208,7 @@ pub(super) fn summary(route: &Route, fences: &Fences, hidden: Option<Circle>) ->
         points: count(route.points.len()),
         inaccurate: count(route.count(Verdict::Inaccurate)),
         jumps: count(route.count(Verdict::Jump)),
+        out_of_time: count(route.count(Verdict::OutOfTime)),
         ascent_m: route.ascent_m,
         crossings: fences
             .crossings()

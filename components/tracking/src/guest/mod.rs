@@ -3,7 +3,7 @@
 mod bindings;
 mod convert;
 
-use petwalker_kernel::{Millis, RideId};
+use petwalker_kernel::{Millis, RideId, UtcMillis};
 use petwalker_store::{Ambient, Database};
 
 use self::bindings::Component;
@@ -33,6 +33,13 @@ impl wit::Guest for Component {
         let keeper = keeper.map(|keeper| convert::keeper(ride, &keeper)).transpose()?;
         let sql = region()?;
         Ok(Ambient::moment(|moment| service::expect(&sql, moment, ride, pickup, keeper.as_ref()))?)
+    }
+
+    fn begin(ride_id: String, started_at: wit::Instant, skew_ms: u64) -> Result<(), wit::Refusal> {
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        let started_at = UtcMillis::new(started_at.epoch_ms);
+        let skew = Millis::new(i64::try_from(skew_ms).unwrap_or(i64::MAX));
+        Ok(Ambient::moment(|moment| service::begin(&sql, moment, ride, started_at, skew))?)
     }
 
     fn settle(ride_id: String) -> Result<(), wit::Refusal> {
@@ -140,6 +147,10 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::remove_mark(&sql, moment, ride, id))?)
     }
 
+    fn photographed(ride_id: String) -> Result<bool, wit::Refusal> {
+        Ok(service::progress(&region()?, ride(&ride_id)?)?.photographed)
+    }
+
     fn erase(ride_id: String) -> Result<bool, wit::Refusal> {
         let (sql, ride) = (region()?, ride(&ride_id)?);
         Ok(Ambient::moment(|moment| service::erase(&sql, moment, ride))?)
@@ -171,6 +182,7 @@ impl From<Refusal> for wit::Refusal {
         use wit::RefusalCode as Code;
         let (code, field) = match &refusal {
             Refusal::Invalid { field, .. } => (Code::Invalid, Some(field.clone())),
+            Refusal::LimitReached(_) => (Code::LimitReached, None),
             Refusal::NotFound => (Code::NotFound, None),
             Refusal::Sql(_) => (Code::Unavailable, None),
         };

@@ -115,6 +115,7 @@ pub fn set_fences(
     let area = area.map(|circle| fence(FenceKind::Area, circle)).transpose()?;
     let home = home.map(|circle| fence(FenceKind::Home, circle)).transpose()?;
     change(sql, moment, ride, |track| {
+        super::count_change(&mut track.progress)?;
         let fences = &mut track.progress.fences;
         let pickup = fences.get(FenceKind::Pickup).map(|pickup| pickup.circle);
         let home = home.map_or_else(

@@ -16,7 +16,9 @@ pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 pub use self::marks::{marks_of, put_mark, remove_mark};
 use self::told::{News, erased, tell};
 pub use self::told::{key_of, settle, take_over};
-use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
+use crate::domain::{
+    CHANGES_MAX, Precision, Progress, Route, TooMuch, TrackPoint, Window, analyse_within, precision,
+};
 use crate::sql::{self, Track};
 
 /// Points of one batch.
@@ -60,6 +62,9 @@ pub enum Refusal {
         /// What is allowed.
         message: String,
     },
+    /// There are as many as there may be.
+    #[error("{0}")]
+    LimitReached(String),
     /// The id is none.
     #[error("there is no such ride")]
     NotFound,
@@ -119,6 +124,9 @@ fn add(
         Entry::Vacant(unknown) => unknown.insert((sql::track(sql, batch.ride)?.unwrap_or_default(), false)),
     };
     let mut grown = track.clone();
+    if let Some(window) = &mut grown.progress.window {
+        window.extend(moment.now);
+    }
     let added = grown.progress.add(&mut grown.tail, &batch.points)?;
     for (number, chunk) in added.full {
         tell(
@@ -158,12 +166,47 @@ pub fn points_after(sql: &impl Sql, ride: RideId, cursor: u32) -> Result<Vec<Tra
     Ok(sql::points(sql, ride, cursor)?)
 }
 
-/// The route of a ride so far.
+/// The route of a ride so far, of the points that were taken in its time.
 ///
 /// # Errors
 /// When the database fails.
 pub fn route(sql: &impl Sql, ride: RideId) -> Result<Route, Refusal> {
-    Ok(analyse(sql::points(sql, ride, 0)?))
+    // The points first: the window then holds all of them.
+    let points = sql::points(sql, ride, 0)?;
+    Ok(analyse_within(points, progress(sql, ride)?.window))
+}
+
+/// The walk has started: from here on only points of its time count, give or take `skew`. Told again, it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn begin(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    ride: RideId,
+    started_at: UtcMillis,
+    skew: Millis,
+) -> Result<(), Refusal> {
+    transaction(sql, |sql| {
+        let mut track = sql::track(sql, ride)?.unwrap_or_default();
+        if track.progress.window.is_some() {
+            return Ok(());
+        }
+        track.progress.window = Some(Window::of(started_at, skew));
+        tell(sql, moment, ride, &mut track, News::default())?;
+        Ok(sql::keep(sql, moment.now, ride, track)?)
+    })
+}
+
+/// Counts a change of marks or fences, of which a walk may have so many.
+fn count_change(progress: &mut Progress) -> Result<(), Refusal> {
+    progress.changes += 1;
+    if progress.changes > CHANGES_MAX {
+        return Err(Refusal::LimitReached(format!(
+            "marks and fences of a walk may be changed {CHANGES_MAX} times"
+        )));
+    }
+    Ok(())
 }
 
 /// Erases all of a ride's track. False: there was none.
