@@ -287,6 +287,14 @@ pub struct CartBody {
     pub lines: Vec<super::bindings::petwalker::marketplace::shop::CartLine>,
 }
 
+/// What a cart is checked out with.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutBody {
+    /// What the tutor agrees to pay: the cart's total, as it was shown.
+    pub total: Money,
+}
+
 /// What advice is asked with.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema, InputObject)]
 #[serde(deny_unknown_fields)]

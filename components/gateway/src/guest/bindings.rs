@@ -68,6 +68,10 @@ wit_bindgen::generate!({
             #[derive(async_graphql::Enum)]
             #[serde(rename_all = "snake_case")]
         ],
+        "petwalker:marketplace/shop@0.1.0/order-payment": [
+            #[derive(async_graphql::Enum)]
+            #[serde(rename_all = "snake_case")]
+        ],
         "petwalker:advice/health@0.1.0/severity": [
             #[derive(async_graphql::Enum)]
             #[serde(rename_all = "snake_case")]
@@ -275,6 +279,7 @@ wit_bindgen::generate!({
         "petwalker:tracking/routes@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:billing/invoices@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:marketplace/shop@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:billing/invoices@0.1.0/partner-share": crate::guest::bindings::petwalker::marketplace::shop::PartnerShare,
         "petwalker:notifications/inbox@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
         "petwalker:insights/figures@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
         "petwalker:notifications/inbox@0.1.0/instant": crate::guest::api::Instant,

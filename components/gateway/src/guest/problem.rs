@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::api::Money;
 use super::bindings::petwalker::media::photos;
 use super::bindings::petwalker::{
     advice::health, billing::invoices, identity::accounts, insights::figures, marketplace::shop,
@@ -28,6 +29,9 @@ pub struct Problem {
     /// The input at fault, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// What the cart costs now, where its price has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
     /// The region that answers instead, for the node.
     #[serde(skip)]
     #[schema(ignore)]
@@ -52,6 +56,10 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "quote-used" => (StatusCode::CONFLICT, "The quote was used"),
         "email-taken" => (StatusCode::CONFLICT, "The e-mail address is taken"),
         "not-active" => (StatusCode::CONFLICT, "The ride takes no points now"),
+        "payment-due" => (StatusCode::CONFLICT, "A payment was declined and is due"),
+        "payment-declined" => (StatusCode::CONFLICT, "The payment was declined"),
+        "price-changed" => (StatusCode::CONFLICT, "The price has changed"),
+        "limit-reached" => (StatusCode::CONFLICT, "There are as many as there may be"),
         "out-of-stock" => (StatusCode::CONFLICT, "Out of stock"),
         "offer-expired" => (StatusCode::GONE, "The offer has ended"),
         "quote-expired" => (StatusCode::GONE, "The quote has ended"),
@@ -61,6 +69,7 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's type is not taken"),
         "too-many-attempts" => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
+        "quota-reached" => (StatusCode::TOO_MANY_REQUESTS, "As many as there may be on one day"),
         "invalid" => (StatusCode::UNPROCESSABLE_ENTITY, "An input is out of its range"),
         "key-reused" => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else"),
         "no-region" => (StatusCode::UNPROCESSABLE_ENTITY, "No region covers this place"),
@@ -83,6 +92,7 @@ impl Problem {
             code: code.to_owned(),
             detail: detail.into(),
             field: None,
+            total: None,
             region: None,
         }
     }
@@ -157,6 +167,10 @@ impl IntoResponse for Problem {
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            StatusCode::TOO_MANY_REQUESTS if self.code == "quota-reached" => {
+                // An hour: the day ends within 24 of them.
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("3600"));
             }
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -46,6 +46,7 @@ impl Demo {
         let mut config = Config::default();
         components::build_missing(&manifest(&config.node.manifest)?)?;
         config.internal.tick_interval_ms = 200;
+        demo::replay(&mut config);
         let options = ClusterOptions {
             edges,
             data: folder.path().to_owned(),

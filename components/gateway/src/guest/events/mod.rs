@@ -10,10 +10,10 @@ use petwalker_journal::{Batch, Envelope};
 use serde::Serialize;
 
 use super::bindings::petwalker::billing::invoices::{self, EventRun};
-use super::bindings::petwalker::marketplace::shop;
+use super::bindings::petwalker::marketplace::shop as marketplace;
 use super::bindings::petwalker::matching::rides;
 use super::bindings::petwalker::tracking::routes;
-use super::ops::{Outcome, marks};
+use super::ops::{Outcome, marks, shop};
 use super::problem::Problem;
 
 /// Days after which the points of a walk are erased.
@@ -63,9 +63,10 @@ fn unseen<'a>(stream: &str, events: &'a [Envelope], reached: u64) -> Option<(Eve
 pub async fn tick() -> Outcome<Response> {
     let rides = rides::tick().map(drop).map_err(Problem::from);
     let payments = invoices::pump().await.map(drop).map_err(Problem::from);
-    let orders = shop::release_expired().await.map(drop).map_err(Problem::from);
+    let paid = shop::settle_unpaid().await;
+    let orders = marketplace::release_expired().await.map(drop).map_err(Problem::from);
     let tracks = purge_tracks().await;
-    rides.and(payments).and(orders).and(tracks)?;
+    rides.and(payments).and(paid).and(orders).and(tracks)?;
     Ok(http::StatusCode::NO_CONTENT.into_response())
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::parser::types::{OperationType, Selection};
-use async_graphql::{Name, PathSegment, Request, Schema};
+use async_graphql::{Name, PathSegment, Request, Schema, Value};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -85,6 +85,11 @@ pub fn refused(problem: Problem) -> async_graphql::Error {
         extensions.set("code", problem.code);
         if let Some(field) = problem.field {
             extensions.set("field", field);
+        }
+        if let Some(total) = problem.total {
+            let total =
+                [(Name::new("minor"), total.minor.into()), (Name::new("currency"), total.currency.into())];
+            extensions.set("total", Value::Object(total.into_iter().collect()));
         }
         if let Some(region) = problem.region {
             extensions.set("region", region);

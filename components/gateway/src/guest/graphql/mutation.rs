@@ -4,8 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody, PinBody,
-    PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, CheckoutBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody,
+    PinBody, PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -158,7 +158,7 @@ impl Mutation {
         input: PinBody,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Start(input.pin)).map_err(refused)
+        local(ops::rides::start(call(ctx, expected_version)?, id, input.pin)).await.map_err(refused)
     }
 
     /// The walk is done.
@@ -265,12 +265,12 @@ impl Mutation {
         local(ops::shop::put_cart(call(ctx, None)?, input)).await.map_err(refused)
     }
 
-    /// Turns the cart into an order.
-    async fn checkout(&self, ctx: &Context<'_>) -> Result<Order> {
-        local(ops::shop::checkout(call(ctx, None)?)).await.map_err(refused)
+    /// Turns the cart into an order of the total that the tutor agrees to.
+    async fn checkout(&self, ctx: &Context<'_>, input: CheckoutBody) -> Result<Order> {
+        local(ops::shop::checkout(call(ctx, None)?, input)).await.map_err(refused)
     }
 
-    /// Confirms a reserved order.
+    /// Pays a reserved order, which is confirmed once the payment is captured.
     async fn confirm_order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
         local(ops::shop::confirm(call(ctx, None)?, id)).await.map_err(refused)
     }

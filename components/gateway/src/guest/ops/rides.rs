@@ -2,13 +2,14 @@
 
 use super::Outcome;
 use crate::guest::api::{RatingBody, RideBody};
+use crate::guest::bindings::petwalker::billing::invoices;
 use crate::guest::bindings::petwalker::identity::accounts::Caller;
 use crate::guest::bindings::petwalker::identity::profiles::{self, PetSize, Rating, Walker};
 use crate::guest::bindings::petwalker::matching::rides::{
     self, CancellationPolicy, Interruption, Offer, Ride, RideAction, RideOrder, RidePage, RidePet, RideState,
     Walked,
 };
-use crate::guest::bindings::petwalker::pricing::quotes;
+use crate::guest::bindings::petwalker::pricing::quotes::{self, LineKind};
 use crate::guest::bindings::petwalker::tracking::routes::{self, Circle, Keeper};
 use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
@@ -17,6 +18,7 @@ use crate::guest::regions;
 /// Requests a ride: price and policy from the quote, sizes from the pets.
 pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
     regions::owns(&body.quote_id)?;
+    invoices::may_book(context.caller.clone()).await?;
     let quote = quotes::get(&context.caller, &body.quote_id)?;
     let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
     let (mut asked, mut quoted): (Vec<PetSize>, Vec<PetSize>) =
@@ -25,6 +27,9 @@ pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
     quoted.sort();
     if asked != quoted {
         return Err(Problem::new("invalid", "are not those the quote was made for").at("pet_ids"));
+    }
+    if quote.lines.iter().any(|line| line.kind == LineKind::Coupon) {
+        quotes::hold_coupon(context.caller.clone(), quote.id.clone()).await?;
     }
     let order = RideOrder {
         quote_id: quote.id,
@@ -62,6 +67,23 @@ pub fn accept(context: &Context, id: &str) -> Outcome<Ride> {
         let keeper = super::seal_key(&ride.tutor_id)?
             .map(|seal_key| Keeper { tutor_id: ride.tutor_id.clone(), seal_key });
         routes::expect(id, Circle { centre, radius_m: PICKUP_RADIUS_M }, keeper.as_ref())?;
+    }
+    Ok(ride)
+}
+
+/// The variable that says by how many seconds the clocks of walkers' devices may be wrong.
+const SKEW_VARIABLE: &str = "track_skew_s";
+
+/// The walk starts with the tutor's PIN: from here on its points count.
+pub async fn start(context: Context, id: String, pin: String) -> Outcome<Ride> {
+    let skew = spin_sdk::variables::get(SKEW_VARIABLE).await.unwrap_or_default();
+    let skew_s: u32 = skew.parse().map_err(|_| {
+        Problem::new("internal", format!("variable '{SKEW_VARIABLE}' is not a number of seconds"))
+    })?;
+    let ride = act(&context, &id, &RideAction::Start(pin))?;
+    if let Some(started_at) = ride.started_at {
+        // Whoever hears that this failed repeats the command, which starts nothing twice.
+        routes::begin(&id, started_at, u64::from(skew_s) * 1_000)?;
     }
     Ok(ride)
 }

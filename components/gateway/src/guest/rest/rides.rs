@@ -108,7 +108,7 @@ pub async fn no_show(Path(id): Path<String>, call: Call<Nothing>) -> Result<Vers
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     request_body = PinBody, responses((status = 200, body = Ride), Problems))]
 pub async fn start(Path(id): Path<String>, call: Call<PinBody>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::Start(call.body.pin)).map(Versioned)
+    local(ops::rides::start(call.context, id, call.body.pin)).await.map(Versioned)
 }
 
 /// The walk is done; what was walked is what tracking measured.
