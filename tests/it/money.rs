@@ -140,7 +140,7 @@ async fn refund_tip_and_refund_leave_nothing_with_anybody() {
         refund(minor).await.ok();
     }
     nothing().await;
-    refund(1).await.refused(422, "invalid");
+    refund(1).await.refused(422, "too-much");
     even(&operator).await;
     node.stop().await;
 }

@@ -133,7 +133,9 @@ impl List {
         let ends = self.prefix.is_empty() || self.prefix.ends_with('/');
         is_plain(&self.bucket)
             && ends
-            && [folder, &self.after].into_iter().all(|key| key.is_empty() || key.split('/').all(is_plain))
+            && [folder, self.after.as_str()]
+                .into_iter()
+                .all(|key| key.is_empty() || key.split('/').all(is_plain))
     }
 
     /// Lists the objects under the prefix, in the order of their keys.
