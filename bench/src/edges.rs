@@ -209,7 +209,7 @@ async fn hand_overs(
         tokio::time::sleep(Duration::from_millis(500)).await;
         let (.., admin) = edges.iter().find(|(name, ..)| name == from).context("no owner")?;
         let url = format!("{admin}/regions/{REGION}/hand-over?to={to}");
-        let answer = tutor.http.post(url).send().await?;
+        let answer = tutor.http.post(url).bearer_auth(cluster.admin_token()).send().await?;
         ensure!(answer.status().is_success(), "not handed over: {}", answer.text().await?);
         while cluster.owner(REGION).await?.as_deref() != Some(to) {
             tokio::task::yield_now().await;

@@ -299,3 +299,11 @@ CREATE TABLE insight_days (
 -- The topic that the holder publishes to: who reads another does not know what that holder acknowledged, and must not follow
 -- it. Empty: taken before this was noted.
 ALTER TABLE leases ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+-- What was answered before held personal data, and digests that tell what they are of. A command of before, sent again, is
+-- another one.
+DELETE FROM commands;
+
+-- What is removed because its time is over is found by its time.
+CREATE INDEX notifications_by_age ON notifications (at_ms);
+CREATE INDEX sessions_by_end ON sessions (expires_at_ms);
+CREATE INDEX refresh_tokens_by_use ON refresh_tokens (used_at_ms) WHERE used_at_ms IS NOT NULL;

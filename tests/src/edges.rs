@@ -289,7 +289,9 @@ impl Edges {
     /// When no answer comes.
     pub async fn hand_over(&self, owner: usize, region: &str, to: usize) -> (u16, String) {
         let url = format!("{}/regions/{region}/hand-over?to={}", self.all[owner].admin, self.all[to].name);
-        let answer = reqwest::Client::new().post(url).send().await.expect("an answer");
+        let token = std::fs::read_to_string(self.folder.path().join("secrets/admin_token")).expect("a token");
+        let wish = reqwest::Client::new().post(url).bearer_auth(token);
+        let answer = wish.send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("read"))
     }
 

@@ -15,7 +15,7 @@ mod spin;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 mod native;
 
-pub use commands::{Command, CommandError, once, remember};
+pub use commands::{Command, CommandError, REMEMBERED_FOR, forget_commands, kept, once, remember};
 pub use events::{NewEvent, OwnersEvent, Region, append, read_after, take_over};
 pub use offsets::{OffsetError, consume as consume_events, get as get_offset};
 pub use sql::{Row, Sql, SqlError, Value, transaction};

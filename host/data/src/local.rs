@@ -14,6 +14,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use self::connection::{Lent, LocalConnection, Pooled};
 pub(crate) use self::connection::{collect_rows, to_error, to_libsql};
 use crate::gate::WriteGate;
+use crate::private;
 use crate::watchdog::Watchdog;
 
 /// Limits of a pool.
@@ -69,6 +70,9 @@ pub enum OpenError {
     },
 }
 
+/// The path of a database that has no file.
+const MEMORY: &str = ":memory:";
+
 /// Tells of commits: its value counts them.
 pub type CommitWatch = watch::Receiver<u64>;
 
@@ -93,13 +97,18 @@ struct Shared {
 
 impl LocalDatabase {
     /// Opens the file at `path`, creating it where it is missing: write-ahead log, every commit on disk before it is
-    /// acknowledged, foreign keys enforced.
+    /// acknowledged, foreign keys enforced. The node's user alone may read it.
     ///
     /// # Errors
     /// When libSQL cannot open it.
     pub async fn open(path: &Path, options: PoolOptions) -> Result<Self, OpenError> {
         let sql = |source| OpenError::Sql { path: path.to_owned(), source };
         let text = path.to_str().ok_or_else(|| OpenError::Path(path.to_owned()))?;
+        if text != MEMORY
+            && let Err(error) = private::create_file(path)
+        {
+            tracing::warn!(%error, file = text, "others may be able to read the database's file");
+        }
         let database = libsql::Builder::new_local(text).build().await.map_err(sql)?;
         let connection = database.connect().map_err(sql)?;
         // The mode stays with the file. Asking is also what first touches it, so a bad file shows here.
@@ -148,6 +157,10 @@ impl LocalDatabase {
     /// When there is a file already, or the copy cannot be written.
     pub async fn copy_to(&self, path: &Path) -> Result<(), libsql::Error> {
         let text = path.to_string_lossy().into_owned();
+        // SQLite writes into a file that is there and empty; to any other it says no.
+        if let Err(error) = private::create_file(path) {
+            tracing::warn!(%error, file = text, "others may be able to read the copy");
+        }
         let connection = self.connect().await?;
         let mut rows = connection.query("VACUUM INTO ?1", [text]).await?;
         while rows.next().await?.is_some() {}
@@ -250,6 +263,8 @@ async fn set_up(connection: &Connection) -> Result<(), libsql::Error> {
         "PRAGMA temp_store = MEMORY",
         "PRAGMA cache_size = -8000",
         "PRAGMA trusted_schema = OFF",
+        // What is removed is overwritten: its page would keep it for as long as nothing else needs the room.
+        "PRAGMA secure_delete = ON",
     ] {
         connection.query(pragma, ()).await?.next().await?;
     }

@@ -1,5 +1,6 @@
 //! The host's own requests to components, in process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -111,6 +112,26 @@ impl Internal {
         let body = rmp_serde::to_vec_named(question).map_err(|e| unreadable(e.to_string()))?;
         let answer = self.post(path, body).await?;
         rmp_serde::from_slice(&answer).map_err(|e| unreadable(e.to_string()))
+    }
+}
+
+impl Internal {
+    /// Has the component that takes them at `tick` fire its timers. What it answers that it did, as a map from names to
+    /// counts, is published as `application_tick_total`, by name.
+    ///
+    /// # Errors
+    /// When no component answers, or not with success, or not with such a map.
+    pub async fn tick(&self) -> Result<(), InternalError> {
+        let answer = self.post("tick", Vec::new()).await?;
+        if answer.is_empty() {
+            return Ok(());
+        }
+        let did: BTreeMap<String, u64> = rmp_serde::from_slice(&answer)
+            .map_err(|e| InternalError::Answer { path: "tick".to_owned(), reason: e.to_string() })?;
+        for (what, count) in did {
+            metrics::counter!("application_tick_total", "what" => what).increment(count);
+        }
+        Ok(())
     }
 }
 

@@ -4,8 +4,10 @@
 //! in-process dispatch, which is the only one that does; and the admin listener, which answers health and metrics
 //! without touching a component.
 
+mod access_log;
 pub mod admin;
-pub mod durability;
+mod admin_guard;
+mod durability;
 mod first_words;
 pub mod freshness;
 pub mod internal;
@@ -17,6 +19,7 @@ pub mod server;
 pub mod sockets;
 pub mod tls;
 
+pub use admin_guard::{AdminGuard, TOKEN_BYTES_MIN};
 pub use durability::{Durability, DurabilityOptions, StreamProgress};
 pub use freshness::Freshness;
 pub use internal::Internal;

@@ -7,6 +7,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use edge_data::private::create_folder;
 use edge_runtime::outbound::InProcess;
 use edge_runtime::storage::Pending;
 use edge_runtime::{Body, empty_body, full_body};
@@ -35,7 +36,7 @@ impl ObjectFolder {
     /// # Errors
     /// When the folder cannot be made.
     pub fn open(host: &str, root: &Path, object_bytes_max: usize) -> std::io::Result<Self> {
-        std::fs::create_dir_all(root)?;
+        create_folder(root)?;
         Ok(Self { host: host.to_owned(), root: root.to_owned(), object_bytes_max })
     }
 
@@ -94,7 +95,7 @@ impl InProcess for ObjectFolder {
 
 fn write(file: &Path, bytes: &[u8]) -> std::io::Result<Done> {
     let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    create_folder(folder)?;
     let mut whole = tempfile::NamedTempFile::new_in(folder)?;
     whole.write_all(bytes)?;
     whole.as_file().sync_all()?;

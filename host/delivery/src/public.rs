@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use edge_runtime::route::Pattern;
 use edge_runtime::{App, Body};
@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
+use crate::access_log::AccessLog;
 use crate::durability::Durability;
 use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
@@ -71,35 +72,6 @@ pub struct Public {
     log: AccessLog,
 }
 
-/// Notes each request: its figures, looked up once, and a line in the log.
-pub(crate) struct AccessLog {
-    /// Requests by the class of their status: 1xx to 5xx.
-    by_class: [metrics::Counter; 5],
-    seconds: metrics::Histogram,
-}
-
-impl AccessLog {
-    pub(crate) fn new() -> Self {
-        let by_class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
-            .map(|class| metrics::counter!("http_requests_total", "status" => class));
-        Self { by_class, seconds: metrics::histogram!("http_request_seconds") }
-    }
-
-    pub(crate) fn note(&self, method: &http::Method, path: &str, status: StatusCode, started: Instant) {
-        let (status, elapsed) = (status.as_u16(), started.elapsed());
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
-        self.by_class[class].increment(1);
-        self.seconds.record(elapsed.as_secs_f64());
-        tracing::info!(
-            http.method = %method,
-            http.path = path,
-            http.status = status,
-            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
-    }
-}
-
 impl Public {
     /// Serves `app`.
     #[must_use]
@@ -121,11 +93,10 @@ impl Public {
 
     /// Answers one request, and logs it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let started = Instant::now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
-        let response = self.answer(request.map(incoming), peer.ip()).await;
-        self.log.note(&method, &path, response.status(), started);
+        let mut request = request.map(incoming);
+        let noted = self.log.begin(&mut request, peer.ip());
+        let mut response = self.answer(request, peer.ip()).await;
+        self.log.end(noted, &mut response);
         response
     }
 

@@ -12,7 +12,7 @@ use edge_data::{LocalStorage, ReplicatedDatabase};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
 use edge_delivery::{
-    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
+    AdminGuard, Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
     StreamProgress,
 };
 use edge_runtime::{App, AppBuilder, Body, Manifest};
@@ -95,7 +95,7 @@ impl Node {
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
             let application = internal.clone();
-            let fire = async move || application.post("tick", Vec::new()).await;
+            let fire = async move || application.tick().await;
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let sockets = config.sockets.options();
@@ -174,6 +174,9 @@ pub(crate) struct Parts {
     pub(crate) tasks: Vec<JoinHandle<()>>,
 }
 
+/// The secret that opens what changes something on the admin listener.
+pub(crate) const ADMIN_TOKEN: &str = "admin_token";
+
 /// Listens for clients, whom `handle` answers, and for operators.
 pub(crate) async fn serve<H, F>(config: &Config, parts: Parts, handle: H) -> Result<Node, StartError>
 where
@@ -191,10 +194,17 @@ where
     let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
     let serve_public = public_listener.serve(handle, stopped.clone(), grace);
     let admin = Arc::new(admin);
+    let token = secrets::kept(&config.node.data, ADMIN_TOKEN)?;
+    let guard = Arc::new(AdminGuard::new(&config.listen.admin_hosts, Some(token)));
     let serve_admin = admin_listener.serve(
         move |request, _| {
-            let admin = admin.clone();
-            async move { admin.handle(&request).await }
+            let (admin, guard) = (admin.clone(), guard.clone());
+            async move {
+                match guard.refuse(&request) {
+                    Some(refusal) => refusal,
+                    None => admin.handle(&request).await,
+                }
+            }
         },
         stopped,
         grace,

@@ -1,7 +1,7 @@
 //! What people do with an invoice: tip, refund, and say how they pay.
 
 use petwalker_kernel::{Moment, Money, RideId};
-use petwalker_store::{Command, Sql, once, transaction};
+use petwalker_store::{Command, CommandError, Sql, once, transaction};
 
 use super::consume::ask_for;
 use super::{Caller, Refusal, Role};
@@ -24,17 +24,27 @@ pub fn tip(
         return Err(Refusal::Forbidden);
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let invoice = sql::invoice(sql, ride)?
-                .filter(|invoice| invoice.tutor_id == caller.account)
-                .ok_or(Refusal::NotFound)?;
-            let (invoice, transfers) = invoice.tip(amount)?;
-            sql::post(sql, moment, invoice.id, &transfers)?;
-            sql::update_invoice(sql, &invoice)?;
-            ask_for(sql, moment, &invoice, amount)?;
-            Ok(invoice)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let invoice = invoice_of(sql, ride, caller)?;
+                let (invoice, transfers) = invoice.tip(amount)?;
+                sql::post(sql, moment, invoice.id, &transfers)?;
+                sql::update_invoice(sql, &invoice)?;
+                ask_for(sql, moment, &invoice, amount)?;
+                Ok(invoice)
+            },
+            |_| (),
+            |sql, ()| invoice_of(sql, ride, caller),
+        )
     })
+}
+
+/// The invoice of a ride of the calling tutor's.
+fn invoice_of(sql: &impl Sql, ride: RideId, caller: Caller) -> Result<Invoice, Refusal> {
+    sql::invoice(sql, ride)?.filter(|invoice| invoice.tutor_id == caller.account).ok_or(Refusal::NotFound)
 }
 
 /// Gives money back.
@@ -60,13 +70,20 @@ pub fn refund(
         });
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let invoice = sql::invoice(sql, ride)?.ok_or(Refusal::NotFound)?;
-            let (invoice, transfers) = invoice.refund(amount, reason)?;
-            sql::post(sql, moment, invoice.id, &transfers)?;
-            sql::update_invoice(sql, &invoice)?;
-            Ok(invoice)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let invoice = sql::invoice(sql, ride)?.ok_or(Refusal::NotFound)?;
+                let (invoice, transfers) = invoice.refund(amount, reason)?;
+                sql::post(sql, moment, invoice.id, &transfers)?;
+                sql::update_invoice(sql, &invoice)?;
+                Ok(invoice)
+            },
+            |_| (),
+            |sql, ()| sql::invoice(sql, ride)?.ok_or(Refusal::NotFound),
+        )
     })
 }
 
@@ -90,6 +107,17 @@ pub fn set_payment_method(
         return Err(Refusal::Invalid { field: "token", message });
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| Ok(sql::put_method(sql, caller.account, token)?))
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| Ok(sql::put_method(sql, caller.account, token)?),
+            |()| (),
+            // The command's digest leaves the token out: a repeat must name the one that is kept.
+            |sql, ()| match sql::method(sql, caller.account)? {
+                Some(kept) if kept == token => Ok(()),
+                _ => Err(CommandError::KeyReused(command.id.clone()).into()),
+            },
+        )
     })
 }

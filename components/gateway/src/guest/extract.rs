@@ -1,16 +1,16 @@
 //! What every operation takes from its request: the caller, the command's name, and the body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 
 use super::bindings::petwalker::identity::accounts::{self, Caller, Command};
-use super::local;
+use super::{digest, local};
 use super::problem::Problem;
 
 /// An authenticated caller.
@@ -72,32 +72,52 @@ pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
     Ok(accounts::authenticate(token)?)
 }
 
-/// The command's name: the client's `Idempotency-Key`, or one of our own.
-pub fn command(parts: &Parts, body: &[u8]) -> Result<Command, Problem> {
-    let id = match parts.headers.get("idempotency-key") {
-        Some(key) => key
-            .to_str()
-            .ok()
-            .filter(|key| (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
-            .ok_or_else(|| {
-                Problem::new("malformed", "must be 1 to 200 visible ASCII characters").at("Idempotency-Key")
-            })?
-            .to_owned(),
-        None => random_id(),
-    };
-    let mut hasher = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), body] {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
+/// Who called, for the node's log; filled in once the caller is known.
+#[derive(Clone, Default)]
+pub struct Who(Arc<OnceLock<HeaderValue>>);
+
+impl Who {
+    /// What stands for the account in the log; none where nobody was authenticated.
+    pub fn opaque(&self) -> Option<HeaderValue> {
+        self.0.get().cloned()
     }
-    Ok(Command { id, fingerprint: hasher.finalize().to_vec() })
 }
 
-fn random_id() -> String {
-    let mut bytes = [0_u8; 16];
-    #[expect(clippy::disallowed_methods, reason = "a name for a command that the client did not name")]
-    getrandom::fill(&mut bytes).expect("wasi:random never fails");
-    format!("auto-{}", hex::encode(bytes))
+/// Who a request's token belongs to, which the log is told, too.
+pub async fn authenticate_parts(parts: &Parts) -> Result<Caller, Problem> {
+    let caller = authenticate(&parts.headers).await?;
+    if let Some(Who(slot)) = parts.extensions.get::<Who>() {
+        let opaque = digest::opaque(&caller).await?;
+        slot.get_or_init(|| opaque);
+    }
+    Ok(caller)
+}
+
+/// The client's name for its command: its `Idempotency-Key`, where it gives one.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let good = |key: &&str| (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    let key = key.to_str().ok().filter(good);
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        Problem::new("malformed", "must be 1 to 200 visible ASCII characters").at("Idempotency-Key")
+    })
+}
+
+/// A command that its caller did not name: nobody can repeat it.
+pub const fn unnamed() -> Command {
+    Command { id: String::new(), fingerprint: Vec::new() }
+}
+
+/// The command that a request is, named by its caller or not; of nobody's where there is no account yet.
+async fn command(parts: &Parts, body: &[u8], caller: Option<&Caller>) -> Result<Command, Problem> {
+    let Some(id) = idempotency_key(&parts.headers)? else { return Ok(unnamed()) };
+    let input = read_body(&parts.headers, body)?;
+    let operation = [parts.method.as_str(), parts.uri.path()];
+    let fingerprint = match caller {
+        Some(caller) => digest::of_caller(caller, &operation, &input)?,
+        None => digest::of_anybody(&operation, &input).await?,
+    };
+    Ok(Command { id, fingerprint })
 }
 
 fn expected_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
@@ -150,7 +170,7 @@ impl<S: Sync> FromRequestParts<S> for Auth {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        local(authenticate(&parts.headers)).await.map(Self)
+        local(authenticate_parts(parts)).await.map(Self)
     }
 }
 
@@ -159,10 +179,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Call<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let caller = local(authenticate(&parts.headers)).await?;
-        let command = command(&parts, &bytes)?;
+        let caller = local(authenticate_parts(&parts)).await?;
         let expected_version = expected_version(&parts.headers)?;
         let body = read_body(&parts.headers, &bytes)?;
+        let command = local(command(&parts, &bytes, Some(&caller))).await?;
         Ok(Self { context: Context { caller, command, expected_version }, body })
     }
 }
@@ -172,7 +192,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Open<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        Ok(Self { command: command(&parts, &bytes)?, body: read_body(&parts.headers, &bytes)? })
+        let body = read_body(&parts.headers, &bytes)?;
+        Ok(Self { command: local(command(&parts, &bytes, None)).await?, body })
     }
 }
 
@@ -181,7 +202,7 @@ impl<S: Sync> FromRequest<S> for Upload {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let caller = local(authenticate(&parts.headers)).await?;
+        let caller = local(authenticate_parts(&parts)).await?;
         Ok(Self { caller, bytes })
     }
 }

@@ -10,21 +10,27 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Uri};
 use tower_service::Service as _;
 
+use super::extract::Who;
 use super::problem::Problem;
-use super::{cors, events, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over};
+use super::{ACCOUNT, cors, events, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over};
 
 /// Answers a request whose body was read.
-pub async fn answer(request: Request<Bytes>) -> Response {
+pub async fn answer(mut request: Request<Bytes>) -> Response {
     static ROUTER: OnceLock<Router> = OnceLock::new();
     if let Some(response) = cors::preflight(request.method(), request.headers()) {
         return response;
     }
     regions::prepare().await;
     let cross_origin = cors::is_cross_origin(request.headers());
+    let who = Who::default();
+    request.extensions_mut().insert(who.clone());
     let mut router = ROUTER.get_or_init(router).clone();
     match router.call(request.map(Body::from)).await {
         Ok(mut response) => {
             cors::allow(cross_origin, &mut response);
+            if let Some(account) = who.opaque() {
+                response.headers_mut().insert(ACCOUNT, account);
+            }
             response
         }
         Err(never) => match never {},

@@ -4,17 +4,22 @@ use petwalker_store::{Ambient, Command as StoreCommand};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Instant, Refusal, SessionTokens, SignUpRequest, Ticket, TicketHolder,
+    Account, Caller, Command, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket, TicketHolder,
 };
 use super::{convert, global, keys, region};
 use crate::domain::{Claims, email_key};
 use crate::service;
 
+/// What addresses are digested for, before there is an account.
+const ADDRESSES: &str = "petwalker/sign-up-address/v1";
+
 impl Guest for Component {
     async fn sign_up(command: Command, request: SignUpRequest) -> Result<Account, Refusal> {
-        // Before there is an account, its address stands for who commands.
+        // Before there is an account, its address stands for who commands; nobody reads it out of this.
+        let key = keys::application_key().await?.derive(ADDRESSES);
+        let address = key.mac(&[email_key(&request.email).as_bytes()]);
         let command = StoreCommand {
-            actor: format!("sign-up:{}", email_key(&request.email)),
+            actor: format!("sign-up:{}", hex::encode(address)),
             id: command.id,
             fingerprint: command.fingerprint,
         };
@@ -82,6 +87,11 @@ impl Guest for Component {
     fn seal_key(account_id: String) -> Result<Option<Vec<u8>>, Refusal> {
         let account = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
         Ok(service::seal_key(&global()?, account)?.map(|key| key.as_bytes().to_vec()))
+    }
+
+    async fn purge() -> Result<Vec<Purged>, Refusal> {
+        let rows = service::purge(&region()?, &global()?, Ambient::now())?;
+        Ok(rows.into_iter().map(|(what, rows)| Purged { what: what.to_owned(), rows }).collect())
     }
 
     async fn get(caller: Caller) -> Result<Account, Refusal> {

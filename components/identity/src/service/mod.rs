@@ -1,6 +1,7 @@
 //! Signing up and in, and keeping profiles.
 
 mod profiles;
+mod purge;
 mod sessions;
 mod sign_up;
 mod tickets;
@@ -11,6 +12,7 @@ use petwalker_store::{CommandError, SqlError};
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
+pub use purge::purge;
 pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, seal_key, sign_up};
 pub use tickets::{issue_ticket, redeem_ticket};

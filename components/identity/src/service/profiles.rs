@@ -34,13 +34,21 @@ pub fn add_pet(
     if caller.role != Role::Tutor {
         return Err(Refusal::Forbidden);
     }
-    details.check(moment.now)?;
+    let now = moment.now;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let pet = Pet { id: PetId::new(moment), tutor_id: caller.account, details };
-            sql::insert_pet(sql, &pet)?;
-            Ok(pet)
-        })
+        once(
+            sql,
+            command,
+            now,
+            |sql| {
+                details.check(now)?;
+                let pet = Pet { id: PetId::new(moment), tutor_id: caller.account, details };
+                sql::insert_pet(sql, &pet)?;
+                Ok(pet)
+            },
+            |pet| pet.id,
+            |sql, id| sql::pet(sql, id)?.ok_or(Refusal::NotFound("pet")),
+        )
     })
 }
 
@@ -82,10 +90,17 @@ pub fn put_walker(
     }
     details.check()?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            sql::put_walker(sql, caller.account, details)?;
-            get_walker(sql, caller.account)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                sql::put_walker(sql, caller.account, details)?;
+                get_walker(sql, caller.account)
+            },
+            |_| (),
+            |sql, ()| get_walker(sql, caller.account),
+        )
     })
 }
 
@@ -119,13 +134,20 @@ pub fn rate_walker(
         return refuse("comment", "may have 1000 characters");
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            sql::walker(sql, rating.walker)?.ok_or(Refusal::NotFound("walker"))?;
-            let words = (rating.stars, rating.comment.as_str());
-            if !sql::insert_rating(sql, rating.ride, caller.account, rating.walker, words, moment.now)? {
-                return refuse("ride_id", "was rated before");
-            }
-            get_walker(sql, rating.walker)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                sql::walker(sql, rating.walker)?.ok_or(Refusal::NotFound("walker"))?;
+                let words = (rating.stars, rating.comment.as_str());
+                if !sql::insert_rating(sql, rating.ride, caller.account, rating.walker, words, moment.now)? {
+                    return refuse("ride_id", "was rated before");
+                }
+                get_walker(sql, rating.walker)
+            },
+            |_| (),
+            |sql, ()| get_walker(sql, rating.walker),
+        )
     })
 }

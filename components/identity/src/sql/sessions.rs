@@ -1,7 +1,9 @@
 //! `sessions` and `refresh_tokens`.
 
 use petwalker_kernel::{AccountId, SessionId, UtcMillis};
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Sql, SqlError, Value, transaction};
+
+use crate::domain::REFRESH_TTL;
 
 /// A refresh token as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,4 +123,36 @@ pub fn purge(sql: &impl Sql, account: AccountId, now: UtcMillis) -> Result<(), S
     )?;
     sql.execute("DELETE FROM sessions WHERE account_id = ?1 AND expires_at_ms < ?2", &parameters)?;
     Ok(())
+}
+
+/// Removes sessions that ended before now, with their tokens, and used tokens that are so old that nobody can trade them,
+/// at most `limit` of each; how many sessions and how many tokens. Only reads where there are none.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge_ended(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<(u64, u64), SqlError> {
+    let used_before = now.minus(REFRESH_TTL);
+    let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions WHERE expires_at_ms < ?1) \
+         OR EXISTS (SELECT 1 FROM refresh_tokens WHERE used_at_ms < ?2)";
+    if sql.first(due, &[now.into(), used_before.into()])?.is_none() {
+        return Ok((0, 0));
+    }
+    transaction(sql, |sql| {
+        let old = sql.execute(
+            "DELETE FROM refresh_tokens WHERE digest IN \
+             (SELECT digest FROM refresh_tokens WHERE used_at_ms < ?1 ORDER BY used_at_ms LIMIT ?2)",
+            &[used_before.into(), limit.into()],
+        )?;
+        let of_ended = sql.execute(
+            "DELETE FROM refresh_tokens WHERE session_id IN \
+             (SELECT id FROM sessions WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2)",
+            &[now.into(), limit.into()],
+        )?;
+        let sessions = sql.execute(
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT id FROM sessions WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2)",
+            &[now.into(), limit.into()],
+        )?;
+        Ok((sessions, old + of_ended))
+    })
 }

@@ -56,10 +56,17 @@ pub fn put_product(
 ) -> Result<Product, Refusal> {
     check_product(&details)?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let id = sql::put_product(sql, ProductId::new(moment), partner, &details)?;
-            Ok(Product { id, partner_id: partner, details })
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let id = sql::put_product(sql, ProductId::new(moment), partner, &details)?;
+                Ok(Product { id, partner_id: partner, details })
+            },
+            |product| product.id,
+            |sql, id| sql::product(sql, id)?.ok_or(Refusal::NotFound("product")),
+        )
     })
 }
 
@@ -104,11 +111,18 @@ pub fn put_cart(
 ) -> Result<(Vec<CartLine>, Option<Money>), Refusal> {
     check_cart(lines)?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let total = total(sql, lines)?;
-            sql::put_cart(sql, tutor, lines)?;
-            Ok((lines.to_vec(), total))
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let total = total(sql, lines)?;
+                sql::put_cart(sql, tutor, lines)?;
+                Ok((lines.to_vec(), total))
+            },
+            |(_, total)| *total,
+            |_, total| Ok((lines.to_vec(), total)),
+        )
     })
 }
 
@@ -144,26 +158,33 @@ pub fn checkout(
     tutor: AccountId,
 ) -> Result<Order, Refusal> {
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let (lines, total) = get_cart(sql, tutor)?;
-            let total = total.ok_or(("cart", "is empty"))?;
-            for line in &lines {
-                if !sql::take_stock(sql, *line)? {
-                    return Err(Refusal::OutOfStock(line.product_id.to_string()));
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let (lines, total) = get_cart(sql, tutor)?;
+                let total = total.ok_or(("cart", "is empty"))?;
+                for line in &lines {
+                    if !sql::take_stock(sql, *line)? {
+                        return Err(Refusal::OutOfStock(line.product_id.to_string()));
+                    }
                 }
-            }
-            let order = Order {
-                id: OrderId::new(moment),
-                tutor_id: tutor,
-                state: OrderState::Reserved,
-                lines,
-                total,
-                expires_at: moment.now.plus(RESERVED_FOR),
-            };
-            sql::insert_order(sql, &order)?;
-            sql::put_cart(sql, tutor, &[])?;
-            Ok(order)
-        })
+                let order = Order {
+                    id: OrderId::new(moment),
+                    tutor_id: tutor,
+                    state: OrderState::Reserved,
+                    lines,
+                    total,
+                    expires_at: moment.now.plus(RESERVED_FOR),
+                };
+                sql::insert_order(sql, &order)?;
+                sql::put_cart(sql, tutor, &[])?;
+                Ok(order)
+            },
+            |order| order.id,
+            |sql, id| get_order(sql, tutor, id),
+        )
     })
 }
 
@@ -179,14 +200,21 @@ pub fn confirm(
     id: OrderId,
 ) -> Result<Order, Refusal> {
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let order = get_order(sql, tutor, id)?;
-            if order.expires_at <= moment.now {
-                return Err(Refusal::Gone);
-            }
-            let order = Order { state: OrderState::Confirmed, ..order };
-            if sql::move_on(sql, &order)? { Ok(order) } else { Err(Refusal::Gone) }
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let order = get_order(sql, tutor, id)?;
+                if order.expires_at <= moment.now {
+                    return Err(Refusal::Gone);
+                }
+                let order = Order { state: OrderState::Confirmed, ..order };
+                if sql::move_on(sql, &order)? { Ok(order) } else { Err(Refusal::Gone) }
+            },
+            |_| (),
+            |sql, ()| get_order(sql, tutor, id),
+        )
     })
 }
 

@@ -179,6 +179,16 @@ impl Ride {
         }
     }
 
+    /// When it was over; none while it is not.
+    #[must_use]
+    pub const fn ended_at(&self) -> Option<UtcMillis> {
+        match &self.state {
+            State::Completed(ended) | State::Interrupted(ended) => Some(ended.ended_at),
+            State::Cancelled { at, .. } | State::Expired { at } | State::NoShow { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     fn mine(&self, by: &Commitment, walker: AccountId) -> Result<(), Rejection> {
         if by.walker_id == walker { Ok(()) } else { Err(Rejection::NotYours) }
     }

@@ -1,10 +1,11 @@
 //! `petwalker:matching/rides`.
 
+use petwalker_kernel::Millis;
 use petwalker_store::Ambient;
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::matching::rides::{
-    Caller, Command, Guest, Offer, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage, RideStatus,
+    Caller, Command, Guest, Offer, Purged, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage, RideStatus,
     TickReport,
 };
 use super::{convert, region};
@@ -100,13 +101,19 @@ impl Guest for Component {
         Ok(service::take_over(&sql, events)?)
     }
 
-    fn tick() -> Result<TickReport, Refusal> {
+    fn tick(details_days: u32) -> Result<TickReport, Refusal> {
+        let kept_for = Millis::from_mins(i64::from(details_days) * 24 * 60);
         let sql = region().map_err(service::Refusal::from)?;
-        let report = Ambient::moment(|moment| service::tick(&sql, moment))?;
+        let report = Ambient::moment(|moment| service::tick(&sql, moment, kept_for))?;
         Ok(TickReport {
             waves: report.waves,
             expired: report.expired,
             next_due: report.next_due.map(convert::instant),
+            purged: report
+                .purged
+                .into_iter()
+                .map(|(what, rows)| Purged { what: what.to_owned(), rows })
+                .collect(),
         })
     }
 }

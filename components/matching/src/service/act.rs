@@ -52,9 +52,14 @@ pub fn act(
     action: &Action,
 ) -> Result<RideView, Refusal> {
     let result = transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            carry_out(sql, moment, command, caller, id, expected_version, action)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| carry_out(sql, moment, command, caller, id, expected_version, action),
+            |view| view.ride.clone(),
+            |sql, ride| read::again(sql, caller, ride),
+        )
     });
     if result == Err(Refusal::WrongPin) {
         // Counted apart: the refusal has rolled everything else back.

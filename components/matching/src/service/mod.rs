@@ -3,6 +3,7 @@
 mod act;
 mod presence;
 mod project;
+mod purge;
 mod read;
 mod request;
 mod take_over;

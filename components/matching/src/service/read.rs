@@ -37,6 +37,12 @@ pub(super) fn view(caller: Caller, ride: Ride, details: Option<Details>) -> Ride
     }
 }
 
+/// A ride as a command left it, for whoever repeats the command: its details are those that the caller may see now.
+pub(super) fn again(sql: &impl Sql, caller: Caller, ride: Ride) -> Result<RideView, Refusal> {
+    let (current, details) = rides::find_detailed(sql, ride.order.id)?.ok_or(Refusal::NotFound)?;
+    Ok(RideView { ride, ..view(caller, current, details) })
+}
+
 /// A ride of the caller's.
 ///
 /// # Errors

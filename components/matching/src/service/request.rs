@@ -4,7 +4,7 @@ use petwalker_kernel::{GeoPoint, Millis, Moment, Money, QuoteId, RideId, UtcMill
 use petwalker_seal::SealKey;
 use petwalker_store::{Command, NewEvent, Region, Sql, once, transaction};
 
-use super::{Caller, Refusal, RideView, invalid, project};
+use super::{Caller, Refusal, RideView, invalid, project, read};
 use crate::domain::{
     CancellationPolicy, Candidate, Offered, Ride, RideEvent, RideOrder, RidePet, Role, Wave, choose,
     first_dispatch_at,
@@ -83,33 +83,48 @@ pub fn request(
         return Err(Refusal::Forbidden);
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            request.check(moment.now)?;
-            if rides::quote_is_used(sql, &request.quote_id)? {
-                return Err(Refusal::QuoteUsed);
-            }
-            let region = Region::read(sql)?;
-            let order = order(&region, moment, caller, request);
-            let details = details(moment, request);
-            rides::insert_details(sql, order.id, &details)?;
-            let dispatch_at = first_dispatch_at(&order);
-            let sealed = match &request.seal_key {
-                Some(key) => Some(details.seal(key, moment.bytes(), order.id)?),
-                None => None,
-            };
-            let event = RideEvent::Requested { order, dispatch_at, sealed };
-            let log = Log { region: &region, command: Some(command) };
-            let mut ride = log.record(sql, moment, None, &event)?;
-            if dispatch_at <= moment.now {
-                ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
-            }
-            Ok(RideView {
-                ride,
-                pickup: Some(details.pickup),
-                notes: Some(details.notes),
-                pin: Some(details.pin),
-            })
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| carry_out(sql, moment, command, caller, request),
+            |view| view.ride.clone(),
+            |sql, ride| read::again(sql, caller, ride),
+        )
+    })
+}
+
+fn carry_out(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    command: &Command,
+    caller: Caller,
+    request: &Request,
+) -> Result<RideView, Refusal> {
+    request.check(moment.now)?;
+    if rides::quote_is_used(sql, &request.quote_id)? {
+        return Err(Refusal::QuoteUsed);
+    }
+    let region = Region::read(sql)?;
+    let order = order(&region, moment, caller, request);
+    let details = details(moment, request);
+    rides::insert_details(sql, order.id, &details)?;
+    let dispatch_at = first_dispatch_at(&order);
+    let sealed = match &request.seal_key {
+        Some(key) => Some(details.seal(key, moment.bytes(), order.id)?),
+        None => None,
+    };
+    let event = RideEvent::Requested { order, dispatch_at, sealed };
+    let log = Log { region: &region, command: Some(command) };
+    let mut ride = log.record(sql, moment, None, &event)?;
+    if dispatch_at <= moment.now {
+        ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
+    }
+    Ok(RideView {
+        ride,
+        pickup: Some(details.pickup),
+        notes: Some(details.notes),
+        pin: Some(details.pin),
     })
 }
 

@@ -16,6 +16,8 @@ use crate::sql::rides;
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
 /// The tutor's.
 const KEY: SealKey = SealKey::new([5; 32]);
+/// How long details of rides are kept.
+const DETAILS_KEPT_FOR: Millis = Millis::from_mins(30 * 24 * 60);
 const START: UtcMillis = UtcMillis::new(1_780_000_000_000);
 
 struct World {
@@ -77,8 +79,14 @@ impl World {
 
     fn request(&mut self) -> Result<RideId, Refusal> {
         let (tutor, command) = (self.tutor, self.command(self.tutor));
+        let wanted = self.wanted();
         let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
-        let wanted = Request {
+        Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
+    }
+
+    fn wanted(&mut self) -> Request {
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        Request {
             quote_id: QuoteId::new(moment),
             quote_expires_at: self.now.plus(Millis::from_mins(10)),
             price: Money::new(4_500, Currency::BRL),
@@ -94,8 +102,7 @@ impl World {
                 arrived: BasisPoints(10_000),
             },
             seal_key: Some(KEY),
-        };
-        Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
+        }
     }
 
     fn act(&mut self, caller: Caller, ride: RideId, action: &Action) -> Result<(), Refusal> {
@@ -106,7 +113,7 @@ impl World {
 
     fn tick(&mut self) {
         let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
-        tick(&self.sql, moment).expect("ticks");
+        tick(&self.sql, moment, DETAILS_KEPT_FOR).expect("ticks");
     }
 
     fn state(&self, ride: RideId) -> &'static str {
@@ -234,6 +241,107 @@ fn a_standby_answers_a_repeat_as_the_owner_did() {
     assert!(take_over(&fresh, vec![event(1)]).is_err());
     assert_eq!(take_over(&fresh, vec![event(0), event(1)]), Ok(2));
     assert_eq!(rides::find_detailed(&fresh, ride).expect("read").expect("there").1, None);
+}
+
+/// Rows of a table.
+fn count(sql: &NativeDatabase, table: &str) -> i64 {
+    let row = sql.first(&format!("SELECT count(*) FROM {table}"), &[]).expect("read").expect("a row");
+    row.int(0).expect("a count")
+}
+
+#[test]
+fn what_is_kept_of_a_command_tells_nothing_personal() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let (walker, pin) = (world.walkers[0], world.pin(ride));
+    for action in [Action::Accept, Action::Arrive, Action::Start(pin.clone())] {
+        world.act(walker, ride, &action).expect("done");
+    }
+    let (_, details) = rides::find_detailed(&world.sql, ride).expect("read").expect("there");
+    let details = details.expect("kept");
+    let latitude = details.pickup.lat();
+    let rows = world.sql.query("SELECT outcome FROM commands", &[]).expect("read");
+    assert_eq!(rows.len(), 4);
+    for row in &rows {
+        let outcome = row.blob(0).expect("bytes");
+        let holds = |bytes: &[u8]| outcome.windows(bytes.len()).any(|part| part == bytes);
+        assert!(!holds(pin.as_bytes()) && !holds(&latitude.to_be_bytes()), "{outcome:?}");
+    }
+    // Whoever repeats a command is told the details as they are now: none once they were erased.
+    let command = Command { actor: world.tutor.account.to_string(), id: "c1".into(), fingerprint: vec![1] };
+    let (tutor, request) = (world.tutor, world.wanted());
+    let repeat = |world: &mut World| {
+        let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+        super::request(&world.sql, moment, &command, tutor, &request).expect("repeated")
+    };
+    let view = repeat(&mut world);
+    assert_eq!((view.ride.order.id, view.pin.as_deref()), (ride, Some(pin.as_str())));
+    world.sql.execute("DELETE FROM ride_details", &[]).expect("erased");
+    assert_eq!(repeat(&mut world).pin, None);
+}
+
+#[test]
+fn a_command_without_a_name_is_not_remembered() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let walker = world.walkers[0];
+    let unnamed = Command { actor: walker.account.to_string(), id: String::new(), fingerprint: vec![] };
+    let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+    act(&world.sql, moment, &unnamed, walker, ride, None, &Action::Accept).expect("accepted");
+    assert_eq!(count(&world.sql, "commands"), 1, "the request alone");
+    let (last, _) = read_after(&world.sql, 0, 100).expect("read").pop().expect("an event");
+    assert_eq!((last.event_type.as_str(), last.command), ("ride.accepted", None));
+}
+
+#[test]
+fn what_was_kept_long_enough_is_removed_here_and_at_a_standby() {
+    let mut world = World::new(1);
+    let (over, going_on) = (world.request().expect("requested"), world.request().expect("requested"));
+    let (tutor, walker) = (world.tutor, world.walkers[0]);
+    world.act(walker, going_on, &Action::Accept).expect("accepted");
+    world.act(tutor, over, &Action::Cancel).expect("cancelled");
+    let counts = |world: &World| {
+        ["commands", "offers", "ride_details", "rides"].map(|table| count(&world.sql, table))
+    };
+    let day = Millis::from_mins(24 * 60);
+    let events = world.types().len();
+    let ticked = |world: &mut World, days: i64| {
+        world.now = START.plus(Millis::new(day.get() * days));
+        world.tick();
+        counts(world)
+    };
+    assert_eq!(ticked(&mut world, 2), [4, 2, 2, 2]);
+    assert_eq!(world.types().len(), events, "nothing was due, so nothing was said");
+    assert_eq!(ticked(&mut world, 3), [0, 2, 2, 2], "commands go after 48 hours");
+    assert_eq!(ticked(&mut world, 8), [0, 1, 2, 2], "offers of a ride that is over go after a week");
+    assert_eq!(ticked(&mut world, 31), [0, 1, 1, 2], "details go a month after the end");
+    assert_eq!(world.types().len(), events + 3);
+    assert!(rides::find_detailed(&world.sql, over).expect("read").expect("there").1.is_none());
+    assert!(rides::find_detailed(&world.sql, going_on).expect("read").expect("there").1.is_some());
+    let rows = world.dump();
+    assert_eq!(World::replicated(&world.standby(0)), World::replicated(&world.sql));
+    replay(&world.sql).expect("replays");
+    assert_eq!(world.dump(), rows);
+}
+
+#[test]
+fn a_tick_removes_a_bounded_number_of_rows() {
+    let world = World::new(0);
+    for n in 0..1_200 {
+        let row = [format!("a{n}").into(), START.plus(Millis::new(n)).into()];
+        world
+            .sql
+            .execute("INSERT INTO commands (actor, id, fingerprint, outcome, at_ms) VALUES (?1, 'x', x'', x'', ?2)", &row)
+            .expect("inserted");
+    }
+    let mut world = world;
+    world.now = START.plus(Millis::from_mins(50 * 60));
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        world.tick();
+        left.push(count(&world.sql, "commands"));
+    }
+    assert_eq!(left, [699, 198, 0]);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Firing the timers that are due.
 
-use petwalker_kernel::{Moment, UtcMillis};
+use petwalker_kernel::{Millis, Moment, UtcMillis};
 use petwalker_store::{Region, Sql, transaction};
 
 use super::Refusal;
+use super::purge::{Rows, purge};
 use super::request::{Log, next_wave};
 use crate::domain::State;
 use crate::sql::rides;
@@ -20,13 +21,20 @@ pub struct TickReport {
     pub expired: u32,
     /// When the next timer is due.
     pub next_due: Option<UtcMillis>,
+    /// Rows that were removed because their time was over.
+    pub purged: Rows,
 }
 
-/// Makes the waves that are due and gives up the rides that nobody took, a transaction each.
+/// Makes the waves that are due and gives up the rides that nobody took, a transaction each; then removes what was kept
+/// long enough, details of rides `details_kept_for` after their end.
 ///
 /// # Errors
 /// When the database fails.
-pub fn tick(sql: &impl Sql, moment: &mut Moment<'_>) -> Result<TickReport, Refusal> {
+pub fn tick(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    details_kept_for: Millis,
+) -> Result<TickReport, Refusal> {
     let mut report = TickReport::default();
     for id in rides::due(sql, moment.now, BATCH_MAX)? {
         let fired = transaction(sql, |sql| {
@@ -48,5 +56,6 @@ pub fn tick(sql: &impl Sql, moment: &mut Moment<'_>) -> Result<TickReport, Refus
         }
     }
     report.next_due = rides::next_due(sql)?;
+    report.purged = purge(sql, moment, details_kept_for)?;
     Ok(report)
 }

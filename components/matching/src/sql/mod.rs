@@ -2,4 +2,5 @@
 
 pub mod offers;
 pub mod presence;
+pub mod purge;
 pub mod rides;

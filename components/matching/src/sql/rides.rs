@@ -137,10 +137,10 @@ pub fn quote_is_used(sql: &impl Sql, quote_id: &impl std::fmt::Display) -> Resul
 pub fn save(sql: &impl Sql, ride: &Ride) -> Result<(), SqlError> {
     let pets = u32::try_from(ride.order.pets.len()).unwrap_or(u32::MAX);
     sql.execute(
-        "INSERT INTO rides (id, tutor_id, walker_id, quote_id, state, version, pets, cell, due_at_ms, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO rides (id, tutor_id, walker_id, quote_id, state, version, pets, cell, due_at_ms, body, ended_at_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET \
          walker_id = excluded.walker_id, state = excluded.state, version = excluded.version, \
-         due_at_ms = excluded.due_at_ms, body = excluded.body",
+         due_at_ms = excluded.due_at_ms, body = excluded.body, ended_at_ms = excluded.ended_at_ms",
         &[
             Value::display(&ride.order.id),
             Value::display(&ride.order.tutor_id),
@@ -152,6 +152,7 @@ pub fn save(sql: &impl Sql, ride: &Ride) -> Result<(), SqlError> {
             ride.order.cell.as_str().into(),
             ride.due_at().map(UtcMillis::get).into(),
             Value::encode(ride)?,
+            ride.ended_at().map(UtcMillis::get).into(),
         ],
     )?;
     Ok(())

@@ -28,11 +28,16 @@ impl wit::Guest for Component {
         Ok(quote_to_wit(quote))
     }
 
-    fn get(caller: wit::Caller, id: String) -> Result<wit::Quote, wit::Refusal> {
+    fn get(
+        caller: wit::Caller,
+        id: String,
+        key: Option<Vec<u8>>,
+    ) -> Result<wit::Quote, wit::Refusal> {
         let account = tutor(&caller)?;
+        let key = seal_key(key)?;
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         let region = Database::open("region").map_err(Refusal::from)?;
-        Ok(quote_to_wit(service::get(&region, account, id)?))
+        Ok(quote_to_wit(service::get(&region, account, id, key.as_ref())?))
     }
 
     fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {
@@ -160,7 +165,7 @@ impl From<Refusal> for wit::Refusal {
                 Code::Invalid
             }
             Refusal::NotFound => Code::NotFound,
-            Refusal::Forbidden => Code::Forbidden,
+            Refusal::Forbidden | Refusal::Erased => Code::Forbidden,
             Refusal::NoTariff => Code::NoTariff,
             Refusal::CouponRefused(_) => Code::CouponRefused,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,

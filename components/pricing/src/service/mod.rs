@@ -33,7 +33,7 @@ pub struct Request {
     pub open_rides: u32,
     /// Walkers free around the pickup.
     pub free_walkers: u32,
-    /// What the quote is sealed with in its event; none keeps it here only.
+    /// The tutor's key, with which the place is sealed here, and the quote in its event; none where it was erased.
     pub seal_key: Option<SealKey>,
 }
 
@@ -54,6 +54,9 @@ pub enum Refusal {
     /// The role may not do this.
     #[error("only tutors ask for quotes")]
     Forbidden,
+    /// The tutor's key is gone: nothing can be kept for them any more.
+    #[error("this account was erased")]
+    Erased,
     /// No tariff covers the place.
     #[error("no tariff covers this place")]
     NoTariff,
@@ -91,12 +94,48 @@ fn check(request: &Request, now: UtcMillis) -> Result<(), Refusal> {
 /// Prices a walk and stores the promise.
 ///
 /// # Errors
-/// When the request is out of range, no tariff covers the place, or the coupon cannot be used.
+/// When the request is out of range, no tariff covers the place, the coupon cannot be used, or the tutor was erased.
 pub fn create(
     region: &impl Sql,
     global: &impl Sql,
     moment: &mut Moment<'_>,
     command: &Command,
+    account_id: AccountId,
+    request: &Request,
+) -> Result<Quote, Refusal> {
+    let key = request.seal_key.as_ref().ok_or(Refusal::Erased)?;
+    transaction(region, |region| {
+        once(
+            region,
+            command,
+            moment.now,
+            |region| {
+                let here = Region::read(region)?;
+                let quote = price(global, &here, moment, account_id, request)?;
+                sql::insert_quote(region, &quote, key)?;
+                let facts = Promised::of(&quote, key, moment.bytes())?;
+                let event = NewEvent {
+                    event_type: Promised::TYPE,
+                    stream_id: format!("quote/{}", quote.id),
+                    version: 1,
+                    schema: Promised::SCHEMA,
+                    facts: &facts,
+                    command: Some(command),
+                };
+                petwalker_store::append(region, &here, moment, event)?;
+                Ok(quote)
+            },
+            |quote| quote.id,
+            |region, id| get(region, account_id, id, Some(key)),
+        )
+    })
+}
+
+/// Works a price out.
+fn price(
+    global: &impl Sql,
+    here: &Region,
+    moment: &mut Moment<'_>,
     account_id: AccountId,
     request: &Request,
 ) -> Result<Quote, Refusal> {
@@ -118,46 +157,32 @@ pub fn create(
     };
     let lines = domain::price(&tariff, &walk, coupon.as_ref())?;
     let total = Money::sum(tariff.currency, lines.iter().map(|l| l.amount)).map_err(PriceError::from)?;
-    transaction(region, |region| {
-        once(region, command, moment.now, |region| {
-            let here = Region::read(region)?;
-            let quote = Quote {
-                id: QuoteId::new_in(here.number, moment),
-                account_id,
-                total,
-                lines,
-                pickup: request.pickup,
-                duration_min: request.duration_min,
-                sizes: request.sizes.clone(),
-                scheduled_for: request.scheduled_for,
-                expires_at: moment.now.plus(VALID_FOR),
-                surge_milli: walk.surge_milli,
-                tariff,
-            };
-            sql::insert_quote(region, &quote)?;
-            if let Some(key) = &request.seal_key {
-                let facts = Promised::of(&quote, key, moment.bytes())?;
-                let event = NewEvent {
-                    event_type: Promised::TYPE,
-                    stream_id: format!("quote/{}", quote.id),
-                    version: 1,
-                    schema: Promised::SCHEMA,
-                    facts: &facts,
-                    command: Some(command),
-                };
-                petwalker_store::append(region, &here, moment, event)?;
-            }
-            Ok(quote)
-        })
+    Ok(Quote {
+        id: QuoteId::new_in(here.number, moment),
+        account_id,
+        total,
+        lines,
+        pickup: request.pickup,
+        duration_min: request.duration_min,
+        sizes: request.sizes.clone(),
+        scheduled_for: request.scheduled_for,
+        expires_at: moment.now.plus(VALID_FOR),
+        surge_milli: walk.surge_milli,
+        tariff,
     })
 }
 
-/// The caller's quote.
+/// The caller's quote, read with the caller's key.
 ///
 /// # Errors
-/// When there is none of that id, or it is another's.
-pub fn get(region: &impl Sql, account_id: AccountId, id: QuoteId) -> Result<Quote, Refusal> {
-    sql::quote(region, id)?.filter(|q| q.account_id == account_id).ok_or(Refusal::NotFound)
+/// When there is none of that id, it is another's, or the key is not its own.
+pub fn get(
+    region: &impl Sql,
+    account_id: AccountId,
+    id: QuoteId,
+    key: Option<&SealKey>,
+) -> Result<Quote, Refusal> {
+    sql::quote(region, id, key)?.filter(|q| q.account_id == account_id).ok_or(Refusal::NotFound)
 }
 
 /// What a ride that was requested with the quote costs in the end.
@@ -165,6 +190,6 @@ pub fn get(region: &impl Sql, account_id: AccountId, id: QuoteId) -> Result<Quot
 /// # Errors
 /// When there is no such quote or an amount overflows.
 pub fn settle(region: &impl Sql, id: QuoteId, outcome: Outcome) -> Result<Settlement, Refusal> {
-    let quote = sql::quote(region, id)?.ok_or(Refusal::NotFound)?;
+    let quote = sql::promise(region, id)?.ok_or(Refusal::NotFound)?;
     Ok(domain::settle(&quote.tariff, &quote.lines, quote.duration_min, outcome).map_err(PriceError::from)?)
 }

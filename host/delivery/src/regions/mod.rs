@@ -14,7 +14,7 @@ mod peers;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use edge_runtime::route::Pattern;
@@ -33,7 +33,8 @@ pub use health::Health;
 pub use peers::{Control, PeerDoor};
 
 use crate::problem::{problem, timed_out};
-use crate::public::{AccessLog, Public, incoming};
+use crate::access_log::AccessLog;
+use crate::public::{Public, incoming};
 
 /// The region that a request is for, among edges; and by which a component says that it is for another one.
 pub(crate) const REGION: HeaderName = HeaderName::from_static("edge-region");
@@ -203,17 +204,15 @@ impl Router {
 
     /// Answers one request of a client, and logs it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let started = Instant::now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
         let mut request = request.map(incoming);
+        let noted = self.log.begin(&mut request, peer.ip());
         // Only edges speak of these.
         for name in [REGION, HOPS, CLIENT] {
             request.headers_mut().remove(name);
         }
         begin_trace(request.headers_mut());
-        let response = self.route(request, Origin { client: peer.ip(), hops: 0 }).await;
-        self.log.note(&method, &path, response.status(), started);
+        let mut response = self.route(request, Origin { client: peer.ip(), hops: 0 }).await;
+        self.log.end(noted, &mut response);
         response
     }
 

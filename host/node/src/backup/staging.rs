@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use edge_data::migrate::{self, Migration};
-use edge_data::{LocalDatabase, LocalStorage, PoolOptions};
+use edge_data::{LocalDatabase, LocalStorage, PoolOptions, private};
 use edge_delivery::Internal;
 use edge_runtime::{AppBuilder, Manifest as Application};
 use edge_streams::{Chain, EventTable};
@@ -40,7 +40,7 @@ impl<'a> Staging<'a> {
         backup: &'a Manifest,
     ) -> anyhow::Result<Self> {
         let data = &config.node.data;
-        std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+        private::create_folder(data).with_context(|| format!("cannot make {}", data.display()))?;
         let application = Application::load(&config.node.manifest)?;
         let folder = tempfile::Builder::new().prefix("restoring-").tempdir_in(data)?;
         Ok(Self { config, place, key, backup, application, folder })
@@ -288,7 +288,7 @@ fn region_name(region: &str) -> String {
 async fn settle(copy: &LocalDatabase, path: &Path) -> anyhow::Result<String> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).with_context(cannot)?;
+    private::create_folder(folder).with_context(cannot)?;
     let temporary = path.with_extension("restoring");
     if temporary.exists() {
         std::fs::remove_file(&temporary).with_context(cannot)?;
@@ -312,7 +312,10 @@ async fn write_parts(
     to: &Path,
 ) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut file = std::fs::File::create_new(to).with_context(|| format!("cannot write {}", to.display()))?;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(to);
+    let mut file = file.with_context(|| format!("cannot write {}", to.display()))?;
     let mut bytes = 0;
     for part in &copy.parts {
         let name = format!("{id}/{}", part.name);

@@ -331,7 +331,7 @@ impl Governor {
             }
         };
         let aside = data.join("aside").join(format!("{}-{}", self.region.name, now_ms()));
-        std::fs::create_dir_all(&aside)?;
+        edge_data::private::create_folder(&aside)?;
         for suffix in ["", "-wal", "-shm"] {
             let from = path.with_extension(format!("db{suffix}"));
             if from.exists() {

@@ -318,8 +318,7 @@ async fn open_shared(
     peers: Arc<Peers>,
 ) -> anyhow::Result<(Shared, Arc<LeaseBoard>)> {
     let manifest = Manifest::load(&config.node.manifest)?;
-    let data = &config.node.data;
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    crate::data::prepare_folder(&config)?;
     let pool = config.limits.pool();
     let label = &config.internal.events_database;
     let events = config.databases.0.get(label).with_context(|| {

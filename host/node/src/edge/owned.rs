@@ -47,7 +47,7 @@ impl Owned {
         if interval > 0 {
             let interval = Duration::from_millis(interval);
             let application = core.internal.clone();
-            let fire = async move || application.post("tick", Vec::new()).await;
+            let fire = async move || application.tick().await;
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let progress = StreamProgress::new(EventTable::open(&core.database).await?, published.clone());

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::parser::types::{OperationType, Selection};
-use async_graphql::{Name, PathSegment, Request, Schema};
+use async_graphql::{Name, PathSegment, Request, Schema, SelectionField};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
@@ -25,7 +25,7 @@ use self::subscription::{Step, Subscriptions};
 use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
 use super::problem::Problem;
-use super::{READ, local};
+use super::{READ, digest, local};
 
 /// Deepest nesting of selections, fragments included.
 const NESTING_MAX: usize = 32;
@@ -56,7 +56,8 @@ pub async fn schema_text() -> Response {
 /// Who calls, where somebody does, and how the request's commands are named.
 pub struct Asker {
     caller: Result<Caller, Problem>,
-    command: Command,
+    /// The client's name for the request; its commands' names begin with it.
+    key: Option<String>,
 }
 
 impl Asker {
@@ -65,17 +66,48 @@ impl Asker {
         self.caller.clone()
     }
 
-    /// The name of one command of the request: a document may hold several, each under its own response key.
-    fn command(&self, response_key: &str) -> Command {
-        Command {
-            id: format!("{}:{response_key}", self.command.id),
-            fingerprint: self.command.fingerprint.clone(),
-        }
+    /// The name of the command that a field is: a document may hold several, each under its own response key.
+    fn name(&self, field: &SelectionField<'_>) -> Option<String> {
+        let response_key = field.alias().unwrap_or(field.name());
+        self.key.as_ref().map(|key| format!("{key}:{response_key}"))
     }
 
-    fn context(&self, response_key: &str, expected_version: Option<u32>) -> Result<Context, Problem> {
-        Ok(Context { caller: self.caller()?, command: self.command(response_key), expected_version })
+    /// The command that a field is, of somebody who has no account yet.
+    async fn open_command(&self, field: SelectionField<'_>) -> Result<Command, Problem> {
+        let Some(id) = self.name(&field) else { return Ok(extract::unnamed()) };
+        let input = arguments(&field)?;
+        Ok(Command { id, fingerprint: digest::of_anybody(&[FIELD, field.name()], &input).await? })
     }
+
+    fn context(
+        &self,
+        field: &SelectionField<'_>,
+        expected_version: Option<u32>,
+    ) -> Result<Context, Problem> {
+        let caller = self.caller()?;
+        let command = match self.name(field) {
+            None => extract::unnamed(),
+            Some(id) => {
+                let input = arguments(field)?;
+                Command { id, fingerprint: digest::of_caller(&caller, &[FIELD, field.name()], &input)? }
+            }
+        };
+        Ok(Context { caller, command, expected_version })
+    }
+}
+
+/// What stands for the method where a command comes by GraphQL.
+const FIELD: &str = "graphql";
+
+/// What a field was given, variables put in.
+fn arguments(field: &SelectionField<'_>) -> Result<serde_json::Value, Problem> {
+    let malformed = |e: &dyn std::fmt::Display| Problem::new("malformed", e.to_string());
+    let given = field.arguments().map_err(|e| malformed(&e.message))?;
+    let mut fields = serde_json::Map::new();
+    for (name, value) in given {
+        fields.insert(name.to_string(), value.into_json().map_err(|e| malformed(&e))?);
+    }
+    Ok(fields.into())
 }
 
 /// A problem as a GraphQL error with its code.
@@ -117,7 +149,7 @@ pub async fn get(parts: Parts) -> Response {
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return refusal;
     }
-    local(execute(&parts, &[], request)).await
+    local(execute(&parts, request)).await
 }
 
 impl GetRequest {
@@ -155,7 +187,7 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
         return Problem::new("invalid", detail).at("query").into_response();
     }
     let reads = !holds(&mut request, |kind| kind == OperationType::Mutation);
-    let mut response = local(execute(&parts, &body, request)).await;
+    let mut response = local(execute(&parts, request)).await;
     if reads {
         response.headers_mut().insert(READ, HeaderValue::from_static("1"));
     }
@@ -230,7 +262,7 @@ pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result
         return Err(Problem::new("method-not-allowed", "a mutation must be sent with POST"));
     }
     // Queries and subscriptions name no command.
-    let asker = Asker { caller: Ok(caller), command: Command { id: String::new(), fingerprint: Vec::new() } };
+    let asker = Asker { caller: Ok(caller), key: None };
     let step = Arc::new(Step::new(cursor));
     let mut results = schema().execute_stream(request.data(asker).data(step.clone()));
     let response = results.next().await.unwrap_or_default();
@@ -242,12 +274,12 @@ pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result
     Ok(Stepped { payload, refused, reached: reached.filter(|reached| !reached.over) })
 }
 
-async fn execute(parts: &Parts, body: &[u8], mut request: Request) -> Response {
-    let command = match extract::command(parts, body) {
-        Ok(command) => command,
+async fn execute(parts: &Parts, mut request: Request) -> Response {
+    let key = match extract::idempotency_key(&parts.headers) {
+        Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
-    let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
+    let asker = Asker { caller: extract::authenticate_parts(parts).await, key };
     let first = first_command(&mut request);
     let mut response = schema().execute(request.data(asker)).await;
     if let Some(region) = misdirected(&response) {

@@ -27,16 +27,18 @@ fn asker<'a>(ctx: &Context<'a>) -> Result<&'a Asker> {
 
 /// The call that a field makes: named by the request and the field's response key.
 fn call(ctx: &Context<'_>, expected_version: Option<u32>) -> Result<extract::Context> {
-    let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
-    asker(ctx)?.context(&key, expected_version).map_err(refused)
+    asker(ctx)?.context(&ctx.field(), expected_version).map_err(refused)
 }
 
 #[Object]
 impl Mutation {
     /// Makes an account.
     async fn sign_up(&self, ctx: &Context<'_>, input: SignUpRequest) -> Result<Account> {
-        let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
-        local(ops::accounts::sign_up(asker(ctx)?.command(&key), input)).await.map_err(refused)
+        let signing_up = async {
+            let command = asker(ctx)?.open_command(ctx.field()).await.map_err(refused)?;
+            ops::accounts::sign_up(command, input).await.map_err(refused)
+        };
+        local(signing_up).await
     }
 
     /// Opens a session.

@@ -31,5 +31,5 @@ pub async fn create(context: Context, body: QuoteBody) -> Outcome<Quote> {
 
 pub fn get(caller: &Caller, id: &str) -> Outcome<Quote> {
     regions::owns(id)?;
-    Ok(quotes::get(caller, id)?)
+    Ok(quotes::get(caller, id, super::seal_key(&caller.account_id)?.as_deref())?)
 }

@@ -17,7 +17,8 @@ use crate::guest::regions;
 /// Requests a ride: price and policy from the quote, sizes from the pets.
 pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
     regions::owns(&body.quote_id)?;
-    let quote = quotes::get(&context.caller, &body.quote_id)?;
+    let seal_key = super::seal_key(&context.caller.account_id)?;
+    let quote = quotes::get(&context.caller, &body.quote_id, seal_key.as_deref())?;
     let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
     let (mut asked, mut quoted): (Vec<PetSize>, Vec<PetSize>) =
         (pets.iter().map(|pet| pet.size).collect(), quote.sizes);
@@ -41,7 +42,7 @@ pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
             late_bp: quote.cancellation.late_bp,
             arrived_bp: quote.cancellation.arrived_bp,
         },
-        seal_key: super::seal_key(&context.caller.account_id)?,
+        seal_key,
     };
     Ok(rides::request(&context.command, &context.caller, &order)?)
 }
