@@ -169,7 +169,8 @@ async fn request(
 
 /// What the gateway fetches before it asks matching.
 fn order(shared: &Shared, tutor: AccountId, wanted: &RideBody) -> Result<Request, Failed> {
-    let quote = pricing::service::get(&shared.region.take()?, tutor, wanted.quote_id.parse()?)?;
+    let quote =
+        pricing::service::get(&shared.region.take()?, tutor, wanted.quote_id.parse()?, Some(&SEAL_KEY))?;
     let caller = identity::service::Caller { account: tutor, role: identity::domain::Role::Tutor };
     let pets = identity::service::get_pets(
         &shared.global.take().map_err(|e: SqlError| e)?,

@@ -128,13 +128,13 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
             surge_milli: 1_000,
             tariff: tariff.clone(),
         };
-        pricing::sql::insert_quote(&region, &quote)?;
+        pricing::sql::insert_quote(&region, &quote, &SEAL_KEY)?;
         prepared.quotes.push(quote.id.to_string());
     }
     region.execute("COMMIT", &[])?;
     prepared.ride = first_ride(&region, moment, tutor, &pet)?;
     let keys = Keys::from_hex(TOKEN_SEED)?;
-    prepared.token = keys.issue(tutor, Role::Tutor, now());
+    prepared.token = keys.issue(tutor, Role::Tutor, None, now());
     Ok(prepared)
 }
 

@@ -4,7 +4,7 @@ mod connection;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
@@ -70,6 +70,9 @@ pub enum OpenError {
     },
 }
 
+/// How long what was removed from a file may stand in its write-ahead log.
+const LOG_KEPT_FOR: Duration = Duration::from_secs(600);
+
 /// The path of a database that has no file.
 const MEMORY: &str = ":memory:";
 
@@ -115,7 +118,7 @@ impl LocalDatabase {
         connection.query("PRAGMA journal_mode = WAL", ()).await.map_err(sql)?.next().await.map_err(sql)?;
         let watchdog = Watchdog::start(options.statement_timeout)
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        Ok(Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             database,
             options,
             idle: Mutex::default(),
@@ -126,7 +129,9 @@ impl LocalDatabase {
             gate: WriteGate::default(),
             path: path.to_owned(),
             watchdog,
-        })))
+        });
+        tokio::spawn(keep_log_short(Arc::downgrade(&shared)));
+        Ok(Self(shared))
     }
 
     /// A connection for the host's own use: no limits, no pool.
@@ -149,6 +154,21 @@ impl LocalDatabase {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// Writes the write-ahead log into the file and empties it: until then it holds what was removed since. False: somebody
+    /// was reading it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, libsql::Error> {
+        let _turn = self.0.turn().await;
+        let connection = self.connect().await?;
+        // Writers wait meanwhile, so it does not wait for readers.
+        connection.busy_timeout(Duration::ZERO)?;
+        let mut rows = connection.query("PRAGMA wal_checkpoint(TRUNCATE)", ()).await?;
+        let busy = rows.next().await?.map(|row| row.get::<i64>(0)).transpose()?;
+        Ok(busy == Some(0))
     }
 
     /// Writes a copy of the file as it is now, which can be opened as a database of its own.
@@ -252,6 +272,25 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         self.shared.writing.store(false, Ordering::Release);
+    }
+}
+
+/// Empties the log now and then, for as long as somebody uses the database.
+async fn keep_log_short(shared: Weak<Shared>) {
+    let mut done = 0;
+    loop {
+        tokio::time::sleep(LOG_KEPT_FOR).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let commits = *shared.commits.borrow();
+        if commits == done {
+            continue;
+        }
+        let file = shared.path.display().to_string();
+        match LocalDatabase(shared).empty_log().await {
+            Ok(true) => done = commits,
+            Ok(false) => tracing::debug!(file, "the log is being read and is emptied another time"),
+            Err(error) => tracing::warn!(%error, file, "the log was not emptied"),
+        }
     }
 }
 

@@ -54,7 +54,8 @@ impl AdminGuard {
         }
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         (changes && !self.is_known(request.headers().get(header::AUTHORIZATION))).then(|| {
-            let detail = "send Authorization: Bearer and the token in secrets/admin_token of the node's data folder";
+            let detail =
+                "send Authorization: Bearer and the token in secrets/admin_token of the node's data folder";
             let mut refusal = problem(StatusCode::UNAUTHORIZED, "unauthenticated", detail);
             refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             refusal

@@ -175,7 +175,8 @@ pub(crate) fn region_file(folder: &Path, edge: &str, region: &str) -> PathBuf {
 pub fn configure(options: &ClusterOptions, base: &Config) -> anyhow::Result<Vec<Config>> {
     ensure!((2..=9).contains(&options.edges), "a cluster here has 2 to 9 edges");
     let folder = std::path::absolute(&options.data)?;
-    edge_data::private::create_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    edge_data::private::create_folder(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let ports = ports(options)?;
     let atlas = write_atlas(&folder, &ports)?;
     let authority = Authority::open(&folder.join("peers"))?;

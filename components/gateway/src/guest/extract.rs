@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::de::DeserializeOwned;
 
 use super::bindings::petwalker::identity::accounts::{self, Caller, Command};
-use super::{digest, local};
 use super::problem::Problem;
+use super::{digest, local};
 
 /// An authenticated caller.
 pub struct Auth(pub Caller);
@@ -62,6 +62,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Who a request's token belongs to.
 pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
+    Ok(accounts::authenticate(token(headers).await?)?)
+}
+
+/// The access token of a request, once identity can verify it.
+async fn token(headers: &HeaderMap) -> Result<&str, Problem> {
     let Some(token) = bearer(headers) else {
         return Err(Problem::new("unauthenticated", "send the header Authorization: Bearer <access token>"));
     };
@@ -69,7 +74,7 @@ pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
         accounts::prepare().await?;
         PREPARED.store(true, Ordering::Relaxed);
     }
-    Ok(accounts::authenticate(token)?)
+    Ok(token)
 }
 
 /// Who called, for the node's log; filled in once the caller is known.
@@ -83,9 +88,14 @@ impl Who {
     }
 }
 
-/// Who a request's token belongs to, which the log is told, too.
+/// Who a request's token belongs to, which the log is told, too. What may change something is asked for within a session that
+/// was not ended; what only reads goes on until the token ends, for a read of the session would cost it more than the rest.
 pub async fn authenticate_parts(parts: &Parts) -> Result<Caller, Problem> {
-    let caller = authenticate(&parts.headers).await?;
+    let caller = if parts.method.is_safe() {
+        authenticate(&parts.headers).await?
+    } else {
+        accounts::authenticate_now(token(&parts.headers).await?)?
+    };
     if let Some(Who(slot)) = parts.extensions.get::<Who>() {
         let opaque = digest::opaque(&caller).await?;
         slot.get_or_init(|| opaque);

@@ -12,7 +12,9 @@ use tower_service::Service as _;
 
 use super::extract::Who;
 use super::problem::Problem;
-use super::{ACCOUNT, cors, events, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over};
+use super::{
+    ACCOUNT, cors, events, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over,
+};
 
 /// Answers a request whose body was read.
 pub async fn answer(mut request: Request<Bytes>) -> Response {

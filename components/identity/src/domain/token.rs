@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use petwalker_kernel::{AccountId, Millis, Moment, UtcMillis};
+use petwalker_kernel::{AccountId, Millis, Moment, SessionId, UtcMillis};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -44,6 +44,8 @@ pub struct Claims {
     pub account: AccountId,
     /// As what.
     pub role: Role,
+    /// The session that it was issued in; none in tokens of before that was noted.
+    pub session: Option<SessionId>,
     /// When it ends.
     pub expires_at: UtcMillis,
 }
@@ -53,6 +55,8 @@ struct Payload {
     iss: String,
     sub: AccountId,
     role: Role,
+    #[serde(default)]
+    sid: Option<SessionId>,
     iat: i64,
     exp: i64,
 }
@@ -92,14 +96,21 @@ impl Keys {
         serde_json::json!({ "keys": [key] }).to_string()
     }
 
-    /// An access token.
+    /// An access token, of the session where there is one.
     #[must_use]
-    pub fn issue(&self, account: AccountId, role: Role, now: UtcMillis) -> String {
+    pub fn issue(
+        &self,
+        account: AccountId,
+        role: Role,
+        session: Option<SessionId>,
+        now: UtcMillis,
+    ) -> String {
         let header = serde_json::json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid });
         let payload = serde_json::json!({
             "iss": ISSUER,
             "sub": account,
             "role": role,
+            "sid": session,
             "iat": now.get().div_euclid(1_000),
             "exp": now.plus(ACCESS_TTL).get().div_euclid(1_000),
         });
@@ -137,7 +148,7 @@ impl Keys {
             return Err(TokenError::Forged);
         }
         let expires_at = UtcMillis::new(payload.exp.saturating_mul(1_000));
-        Ok(Claims { account: payload.sub, role: payload.role, expires_at })
+        Ok(Claims { account: payload.sub, role: payload.role, session: payload.sid, expires_at })
     }
 }
 
@@ -200,7 +211,7 @@ impl OpaqueToken {
 mod tests {
     use super::{BASE64, Keys, Role, TokenError};
     use base64::Engine as _;
-    use petwalker_kernel::{AccountId, Moment, SeededEntropy, UtcMillis};
+    use petwalker_kernel::{AccountId, Moment, SeededEntropy, SessionId, UtcMillis};
     use proptest::prelude::*;
 
     const NOW: UtcMillis = UtcMillis::new(1_780_000_000_000);
@@ -213,9 +224,13 @@ mod tests {
         AccountId::new(&mut Moment { now: NOW, entropy: &mut SeededEntropy(1) })
     }
 
+    fn session() -> SessionId {
+        SessionId::new(&mut Moment { now: NOW, entropy: &mut SeededEntropy(2) })
+    }
+
     #[test]
     fn a_token_is_ours_for_a_quarter_of_an_hour() {
-        let token = keys(1).issue(account(), Role::Walker, NOW);
+        let token = keys(1).issue(account(), Role::Walker, Some(session()), NOW);
         let verify = |keys: Keys, after_s: i64| {
             keys.verify(&token, UtcMillis::new(NOW.get() + after_s * 1_000)).map(|c| (c.account, c.role))
         };
@@ -224,11 +239,12 @@ mod tests {
         assert_eq!(verify(keys(1), 900), Err(TokenError::Expired));
         assert_eq!(verify(keys(1), -6), Err(TokenError::Early));
         assert_eq!(verify(keys(2), 0), Err(TokenError::Forged));
+        assert_eq!(keys(1).verify(&token, NOW).map(|claims| claims.session), Ok(Some(session())));
     }
 
     #[test]
     fn forgeries_are_refused() {
-        let token = keys(1).issue(account(), Role::Walker, NOW);
+        let token = keys(1).issue(account(), Role::Walker, Some(session()), NOW);
         let parts: Vec<&str> = token.split('.').collect();
         let payload = String::from_utf8(BASE64.decode(parts[1]).expect("base64")).expect("text");
         let operator = BASE64.encode(payload.replace("walker", "operator"));

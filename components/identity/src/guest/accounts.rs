@@ -4,7 +4,8 @@ use petwalker_store::{Ambient, Command as StoreCommand};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket, TicketHolder,
+    Account, Caller, Command, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket,
+    TicketHolder,
 };
 use super::{convert, global, keys, region};
 use crate::domain::{Claims, email_key};
@@ -60,8 +61,15 @@ impl Guest for Component {
         Ok(convert::caller_to_wit(claims))
     }
 
+    fn authenticate_now(access_token: String) -> Result<Caller, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now())?;
+        service::check_session(&global()?, claims)?;
+        Ok(convert::caller_to_wit(claims))
+    }
+
     fn access_ends_at(access_token: String) -> Result<Instant, Refusal> {
         let claims = keys::verify(&access_token, Ambient::now())?;
+        service::check_session(&global()?, claims)?;
         Ok(Instant { epoch_ms: claims.expires_at.get() })
     }
 
@@ -76,7 +84,12 @@ impl Guest for Component {
     fn redeem_ticket(ticket: String, purpose: String) -> Result<TicketHolder, Refusal> {
         let ticket = service::redeem_ticket(&region()?, Ambient::now(), &ticket, &purpose)?;
         let access_ends_at = Instant { epoch_ms: ticket.access_ends_at.get() };
-        let claims = Claims { account: ticket.account, role: ticket.role, expires_at: ticket.access_ends_at };
+        let claims = Claims {
+            account: ticket.account,
+            role: ticket.role,
+            session: None,
+            expires_at: ticket.access_ends_at,
+        };
         Ok(TicketHolder { caller: convert::caller_to_wit(claims), access_ends_at })
     }
 

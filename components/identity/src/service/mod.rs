@@ -13,7 +13,7 @@ use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use purge::purge;
-pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
+pub use sessions::{SessionTokens, check_session, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, seal_key, sign_up};
 pub use tickets::{issue_ticket, redeem_ticket};
 

@@ -47,7 +47,10 @@ mod tests {
         let day = 24 * 60 * 60_000;
         let at = |days: i64| NOW.plus(Millis::new(days * day)).get();
         global
-            .execute("INSERT INTO accounts VALUES ('a', 'a@x.example', 'a@x.example', 'h', 'A', 'tutor', 0)", &[])
+            .execute(
+                "INSERT INTO accounts VALUES ('a', 'a@x.example', 'a@x.example', 'h', 'A', 'tutor', 0)",
+                &[],
+            )
             .expect("an account");
         for (id, end) in [("ended", at(-1)), ("holds", at(1))] {
             let row = [id.into(), end.into()];
@@ -57,7 +60,12 @@ mod tests {
                  VALUES (CAST(?1 AS BLOB), 'a', 'tutor', 'p', ?2, ?2)";
             region.execute(ticket, &row).expect("a ticket");
         }
-        for (n, session, used) in [(1_u8, "ended", None), (2, "holds", None), (3, "holds", Some(at(-31))), (4, "holds", Some(at(-1)))] {
+        for (n, session, used) in [
+            (1_u8, "ended", None),
+            (2, "holds", None),
+            (3, "holds", Some(at(-31))),
+            (4, "holds", Some(at(-1))),
+        ] {
             let row = [vec![n; 32].as_slice().into(), session.into(), used.into()];
             global.execute("INSERT INTO refresh_tokens VALUES (?1, ?2, ?3)", &row).expect("a token");
         }

@@ -4,7 +4,7 @@ use petwalker_kernel::{Moment, SessionId};
 use petwalker_store::{Sql, transaction};
 
 use super::{Caller, Refusal};
-use crate::domain::{Account, Keys, OpaqueToken, REFRESH_TTL, verify_password};
+use crate::domain::{Account, Claims, Keys, OpaqueToken, REFRESH_TTL, verify_password};
 use crate::sql;
 
 /// A hash that no password has, so that an unknown address takes as long as a known one.
@@ -55,7 +55,7 @@ fn hand_out(
     let refresh = OpaqueToken::new(moment);
     sql::insert_refresh_token(sql, session, refresh.digest(), moment.now.plus(REFRESH_TTL))?;
     Ok(SessionTokens {
-        access_token: keys.issue(account.id, account.role, moment.now),
+        access_token: keys.issue(account.id, account.role, Some(session), moment.now),
         refresh_token: refresh.encode(),
         account,
     })
@@ -102,6 +102,17 @@ pub fn log_out(sql: &impl Sql, moment: &Moment<'_>, token: &str) -> Result<(), R
     Ok(())
 }
 
+/// That the session was not ended that an access token was issued in.
+///
+/// # Errors
+/// When it was, or the database fails.
+pub fn check_session(sql: &impl Sql, claims: Claims) -> Result<(), Refusal> {
+    match claims.session {
+        Some(session) if sql::is_revoked(sql, session)? => Err(Refusal::SessionEnded),
+        _ => Ok(()),
+    }
+}
+
 /// The caller's account.
 ///
 /// # Errors
@@ -112,11 +123,11 @@ pub fn get(sql: &impl Sql, caller: Caller) -> Result<Account, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::{log_in, log_out, refresh};
+    use super::{SessionTokens, check_session, log_in, log_out, refresh};
     use crate::domain::{Keys, Role};
     use crate::service::{Refusal, SignUp, sign_up};
     use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
-    use petwalker_store::{Command, NativeDatabase};
+    use petwalker_store::{Command, CommandError, NativeDatabase};
 
     const SCHEMA: &str = include_str!("../../../../db-schema/global/schema.sql");
     const NOW: UtcMillis = UtcMillis::new(1_780_000_000_000);
@@ -142,6 +153,12 @@ mod tests {
         let keys = Keys::from_hex(&hex::encode([1; 32])).expect("keys");
         let account = sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code").expect("signed up");
         assert_eq!(sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code"), Ok(account.clone()));
+        // The command's digest leaves the password out: who repeats it must have the right one.
+        let other = SignUp { password: "battery staple".into(), ..request(Role::Tutor) };
+        assert_eq!(
+            sign_up(&sql, moment, &command("a"), &other, "code"),
+            Err(Refusal::Command(CommandError::KeyReused("a".into())))
+        );
         assert_eq!(
             sign_up(&sql, moment, &command("b"), &request(Role::Tutor), "code"),
             Err(Refusal::EmailTaken)
@@ -160,7 +177,14 @@ mod tests {
         assert_eq!(refresh(&sql, moment, &keys, &first.refresh_token), Err(Refusal::TokenReused));
         assert_eq!(refresh(&sql, moment, &keys, &second.refresh_token), Err(Refusal::SessionEnded));
 
+        // Their access tokens end with the session.
+        let live = |tokens: &SessionTokens| {
+            check_session(&sql, keys.verify(&tokens.access_token, NOW).expect("ours"))
+        };
+        assert_eq!((live(&first), live(&second)), (Err(Refusal::SessionEnded), Err(Refusal::SessionEnded)));
+
         let third = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
+        assert_eq!(live(&third), Ok(()));
         log_out(&sql, moment, &third.refresh_token).expect("out");
         assert_eq!(refresh(&sql, moment, &keys, &third.refresh_token), Err(Refusal::SessionEnded));
         assert!(matches!(refresh(&sql, moment, &keys, "nonsense"), Err(Refusal::BadToken(_))));

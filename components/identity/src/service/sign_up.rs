@@ -77,12 +77,7 @@ pub fn sign_up(
 }
 
 /// The answer to a repeated sign-up. The command's digest leaves the password out, so it is compared with the account's.
-fn repeated(
-    sql: &impl Sql,
-    command: &Command,
-    request: &SignUp,
-    id: AccountId,
-) -> Result<Account, Refusal> {
+fn repeated(sql: &impl Sql, command: &Command, request: &SignUp, id: AccountId) -> Result<Account, Refusal> {
     let known = sql::credentials(sql, &request.email)?.filter(|(account, _)| account.id == id);
     let (account, hash) = known.ok_or(Refusal::NotFound("account"))?;
     if verify_password(&request.password, &hash)? {

@@ -8,7 +8,7 @@ mod tickets;
 pub use accounts::{account, credentials, insert_account, insert_seal_key, seal_key};
 pub use profiles::{insert_pet, insert_rating, pet, pets_of, put_walker, walker};
 pub use sessions::{
-    Trade, insert_refresh_token, insert_session, mark_used, purge, purge_ended, refresh_token, revoke,
-    session_account,
+    Trade, insert_refresh_token, insert_session, is_revoked, mark_used, purge, purge_ended, refresh_token,
+    revoke, session_account,
 };
 pub use tickets::{Ticket, insert_ticket, purge_ended_tickets, purge_tickets, take_ticket};

@@ -101,6 +101,18 @@ pub fn revoke(sql: &impl Sql, session: SessionId, now: UtcMillis) -> Result<(), 
     Ok(())
 }
 
+/// Whether a session was ended. One that is not known here is not: a replica may be behind.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_revoked(sql: &impl Sql, session: SessionId) -> Result<bool, SqlError> {
+    let row = sql.first(
+        "SELECT 1 FROM sessions WHERE id = ?1 AND revoked_at_ms IS NOT NULL",
+        &[Value::display(&session)],
+    )?;
+    Ok(row.is_some())
+}
+
 /// Whose a session is.
 ///
 /// # Errors

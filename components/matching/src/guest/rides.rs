@@ -5,8 +5,8 @@ use petwalker_store::Ambient;
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::matching::rides::{
-    Caller, Command, Guest, Offer, Purged, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage, RideStatus,
-    TickReport,
+    Caller, Command, Guest, Offer, Purged, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage,
+    RideStatus, TickReport,
 };
 use super::{convert, region};
 use crate::service::{self, Action};

@@ -120,12 +120,7 @@ fn carry_out(
     if dispatch_at <= moment.now {
         ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
     }
-    Ok(RideView {
-        ride,
-        pickup: Some(details.pickup),
-        notes: Some(details.notes),
-        pin: Some(details.pin),
-    })
+    Ok(RideView { ride, pickup: Some(details.pickup), notes: Some(details.notes), pin: Some(details.pin) })
 }
 
 fn order(region: &Region, moment: &mut Moment<'_>, caller: Caller, request: &Request) -> RideOrder {

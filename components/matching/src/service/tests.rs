@@ -300,9 +300,8 @@ fn what_was_kept_long_enough_is_removed_here_and_at_a_standby() {
     let (tutor, walker) = (world.tutor, world.walkers[0]);
     world.act(walker, going_on, &Action::Accept).expect("accepted");
     world.act(tutor, over, &Action::Cancel).expect("cancelled");
-    let counts = |world: &World| {
-        ["commands", "offers", "ride_details", "rides"].map(|table| count(&world.sql, table))
-    };
+    let counts =
+        |world: &World| ["commands", "offers", "ride_details", "rides"].map(|table| count(&world.sql, table));
     let day = Millis::from_mins(24 * 60);
     let events = world.types().len();
     let ticked = |world: &mut World, days: i64| {

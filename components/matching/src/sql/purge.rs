@@ -63,12 +63,7 @@ impl Aged {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn bound(
-        self,
-        sql: &impl Sql,
-        cutoff: UtcMillis,
-        limit: u32,
-    ) -> Result<Option<UtcMillis>, SqlError> {
+    pub fn bound(self, sql: &impl Sql, cutoff: UtcMillis, limit: u32) -> Result<Option<UtcMillis>, SqlError> {
         let done = self.done(sql)?;
         let nth = |n: u32| sql.first(self.times(), &[done.into(), cutoff.into(), n.into()]);
         if nth(0)?.is_none() {

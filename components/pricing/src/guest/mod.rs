@@ -28,11 +28,7 @@ impl wit::Guest for Component {
         Ok(quote_to_wit(quote))
     }
 
-    fn get(
-        caller: wit::Caller,
-        id: String,
-        key: Option<Vec<u8>>,
-    ) -> Result<wit::Quote, wit::Refusal> {
+    fn get(caller: wit::Caller, id: String, key: Option<Vec<u8>>) -> Result<wit::Quote, wit::Refusal> {
         let account = tutor(&caller)?;
         let key = seal_key(key)?;
         let id = id.parse().map_err(|_| Refusal::NotFound)?;

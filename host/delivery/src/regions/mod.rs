@@ -32,8 +32,8 @@ pub use forward::{PeerTls, PeerTlsError, Peers};
 pub use health::Health;
 pub use peers::{Control, PeerDoor};
 
-use crate::problem::{problem, timed_out};
 use crate::access_log::AccessLog;
+use crate::problem::{problem, timed_out};
 use crate::public::{Public, incoming};
 
 /// The region that a request is for, among edges; and by which a component says that it is for another one.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use edge_delivery::{AdminGuard, Listener};
 use edge_delivery::admin::Admin;
+use edge_delivery::{AdminGuard, Listener};
 use tokio::sync::watch;
 
 use super::{NodeFile, block_on, told_to_stop};

@@ -39,7 +39,8 @@ impl Core {
 
     async fn open_file(shared: &Shared, path: &Path, name: &str, number: u16) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent() {
-            edge_data::private::create_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            edge_data::private::create_folder(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let database = LocalDatabase::open(path, shared.pool).await?;
         let connection = database.connect().await?;

@@ -80,8 +80,7 @@ pub async fn tick() -> Outcome<Response> {
         count(&mut removed, "notifications", rows);
     });
     rides.and(payments).and(orders).and(tracks).and(people).and(told)?;
-    let answer =
-        rmp_serde::to_vec_named(&removed).map_err(|e| Problem::new("internal", e.to_string()))?;
+    let answer = rmp_serde::to_vec_named(&removed).map_err(|e| Problem::new("internal", e.to_string()))?;
     Ok(answer.into_response())
 }
 

@@ -79,11 +79,7 @@ impl Asker {
         Ok(Command { id, fingerprint: digest::of_anybody(&[FIELD, field.name()], &input).await? })
     }
 
-    fn context(
-        &self,
-        field: &SelectionField<'_>,
-        expected_version: Option<u32>,
-    ) -> Result<Context, Problem> {
+    fn context(&self, field: &SelectionField<'_>, expected_version: Option<u32>) -> Result<Context, Problem> {
         let caller = self.caller()?;
         let command = match self.name(field) {
             None => extract::unnamed(),
