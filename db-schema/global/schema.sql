@@ -307,3 +307,14 @@ DELETE FROM commands;
 CREATE INDEX notifications_by_age ON notifications (at_ms);
 CREATE INDEX sessions_by_end ON sessions (expires_at_ms);
 CREATE INDEX refresh_tokens_by_use ON refresh_tokens (used_at_ms) WHERE used_at_ms IS NOT NULL;
+
+-- Who was erased, in order: each region, and each part of the service, forgets them when it comes to them.
+CREATE TABLE erasures (
+    seq INTEGER PRIMARY KEY,
+    account_id TEXT NOT NULL UNIQUE REFERENCES accounts (id),
+    at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ratings_by_tutor ON ratings (tutor_id);
+CREATE INDEX ratings_by_walker ON ratings (walker_id);
+CREATE INDEX invoices_by_tutor ON invoices (tutor_id);

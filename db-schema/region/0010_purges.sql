@@ -27,3 +27,7 @@ ALTER TABLE quotes ADD COLUMN place BLOB;
 
 DROP VIEW replicated_quotes;
 CREATE VIEW replicated_quotes AS SELECT id, account_id, expires_at_ms, body, place FROM quotes;
+
+-- What is a person's, to be found when they are erased.
+CREATE INDEX quotes_by_account ON quotes (account_id);
+CREATE INDEX tracks_by_tutor ON tracks (tutor_id) WHERE tutor_id IS NOT NULL;

@@ -108,6 +108,32 @@ async fn a_session_that_ended_changes_nothing_any_more() {
 }
 
 #[tokio::test]
+async fn a_new_password_ends_the_other_sessions() {
+    let client = shared().client();
+    let email = "password@test.example";
+    let body = json!({ "email": email, "password": PASSWORD, "display_name": "P", "role": "tutor" });
+    client.post("/v1/accounts", &body).await.ok();
+    let log_in = async |password: &str| {
+        client.post("/v1/sessions", &json!({ "email": email, "password": password })).await
+    };
+    let of = |tokens: &Value| client.with_token(tokens["access_token"].as_str().expect("a token"));
+    let (mine, other) = (log_in(PASSWORD).await.ok(), log_in(PASSWORD).await.ok());
+    let change = |current: &str| json!({ "current_password": current, "new_password": "battery staple" });
+    of(&mine).put("/v1/me/password", &change("wrong horse!")).await.refused(401, "bad-credentials");
+    let short = json!({ "current_password": PASSWORD, "new_password": "short" });
+    of(&mine).put("/v1/me/password", &short).await.refused(422, "invalid");
+    assert_eq!(of(&mine).put("/v1/me/password", &change(PASSWORD)).await.status, 204);
+    log_in(PASSWORD).await.refused(401, "bad-credentials");
+    let refresh = |tokens: &Value| json!({ "refresh_token": tokens["refresh_token"] });
+    client.post("/v1/sessions/refresh", &refresh(&other)).await.refused(401, "bad-token");
+    let newest = log_in("battery staple").await.ok();
+    let ended = of(&newest).post("/v1/sessions/end-others", &json!({})).await.ok();
+    assert_eq!(ended["ended"], 1, "{ended}");
+    client.post("/v1/sessions/refresh", &refresh(&mine)).await.refused(401, "bad-token");
+    client.post("/v1/sessions/refresh", &refresh(&newest)).await.ok();
+}
+
+#[tokio::test]
 async fn the_admin_listener_asks_who_changes_something() {
     let node = shared();
     let http = reqwest::Client::new();

@@ -15,8 +15,8 @@ use crate::rides::{act, until};
 
 /// A home, and how to find it.
 const HOME: (f64, f64) = (-23.550_513, -46.633_391);
-const NOTES: &str = "the blue gate at Rua das Acácias 412";
-const PASSWORD: &str = "correct horse";
+pub const NOTES: &str = "the blue gate at Rua das Acácias 412";
+pub const PASSWORD: &str = "correct horse";
 
 /// Every file under a folder.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
@@ -100,16 +100,16 @@ async fn sign_up(client: &Client, email: &str, role: &str) -> (Client, Value) {
     (client.with_token(tokens["access_token"].as_str().expect("a token")), body)
 }
 
-/// A walk from sign-up to its end, every command with a key.
-async fn walk_with_keys(client: &Client, email: &str) -> (Walk, Value) {
+/// A walk from sign-up to its start, every command with a key.
+pub async fn walk_with_keys(client: &Client, email: &str, home: (f64, f64)) -> (Walk, Value) {
     let (tutor, signed_up) = sign_up(client, email, "tutor").await;
     // The walker's own place is another.
-    let walker = client.walker_at(HOME.0 + 0.002, HOME.1 + 0.002).await;
+    let walker = client.walker_at(home.0 + 0.002, home.1 + 0.002).await;
     let rex = json!({ "name": "Rex", "species": "dog", "weight_g": 14_500, "birth_date": "2021-03-14",
                       "conditions": [], "temperament": "" });
     let pet = tutor.post("/v1/pets", &rex).await.ok();
     let wanted =
-        json!({ "pickup": { "lat": HOME.0, "lon": HOME.1 }, "duration_min": 30, "pet_ids": [pet["id"]] });
+        json!({ "pickup": { "lat": home.0, "lon": home.1 }, "duration_min": 30, "pet_ids": [pet["id"]] });
     let quote = tutor.post_with("/v1/quotes", &wanted, &[("idempotency-key", "quote-1")]).await.ok();
     let body = json!({ "quote_id": quote["id"], "pet_ids": [pet["id"]], "notes": NOTES });
     let ride = tutor.post_with("/v1/rides", &body, &[("idempotency-key", "ride-1")]).await.ok();
@@ -126,13 +126,13 @@ async fn walk_with_keys(client: &Client, email: &str) -> (Walk, Value) {
     (walk, signed_up)
 }
 
-async fn complete(walk: &Walk) {
+pub async fn complete(walk: &Walk) {
     act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
     until(&walk.tutor, &walk.path("/invoice"), |invoice| invoice["payment"] == "captured").await;
 }
 
 /// What no file may hold at any time.
-fn tells_no_secret(folder: &Path, walk: &Walk, signed_up: &Value) {
+pub fn tells_no_secret(folder: &Path, walk: &Walk, signed_up: &Value) {
     nowhere(folder, "the password", PASSWORD.as_bytes());
     no_guess_matches(folder, "the sign-up", "/v1/accounts", signed_up);
     let pin = walk.ride["pin"].as_str().expect("a PIN");
@@ -161,8 +161,19 @@ async fn age(data: &Path, days: i64) {
 }
 
 /// The latitude as SQLite, MessagePack and this machine write it, and as people do.
-fn latitudes() -> [Vec<u8>; 3] {
-    [HOME.0.to_be_bytes().to_vec(), HOME.0.to_le_bytes().to_vec(), HOME.0.to_string().into_bytes()]
+pub fn spellings(latitude: f64) -> [Vec<u8>; 3] {
+    [latitude.to_be_bytes().to_vec(), latitude.to_le_bytes().to_vec(), latitude.to_string().into_bytes()]
+}
+
+/// That nothing tells where somebody lives who was erased, nor how to reach them.
+pub fn tells_nothing_of(folder: &Path, email: Option<&str>, home: (f64, f64)) {
+    nowhere(folder, "the notes", NOTES.as_bytes());
+    for latitude in spellings(home.0) {
+        nowhere(folder, "the place", &latitude);
+    }
+    if let Some(email) = email {
+        nowhere(folder, "the address", email.as_bytes());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +182,7 @@ async fn no_file_tells_a_secret_and_what_was_erased_is_in_none() {
     let data = root.path().join("data");
     let first = TestNode::start(|_| node(&data)).await;
     let email = "ana.secret@test.example";
-    let (walk, signed_up) = walk_with_keys(&first.client(), email).await;
+    let (walk, signed_up) = walk_with_keys(&first.client(), email, HOME).await;
     complete(&walk).await;
     tells_no_secret(&data, &walk, &signed_up);
     // An address is where accounts are; it stands for nobody in commands.
@@ -195,7 +206,7 @@ async fn no_file_tells_a_secret_and_what_was_erased_is_in_none() {
         for row in sql(&region, statement).await {
             let libsql::Value::Blob(bytes) = &row[0] else { panic!("bytes") };
             let holds = |part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
-            assert!(!latitudes().iter().any(|latitude| holds(latitude)), "{statement} tells the place");
+            assert!(!spellings(HOME.0).iter().any(|latitude| holds(latitude)), "{statement} tells the place");
             assert!(!holds(NOTES.as_bytes()), "{statement} tells the notes");
         }
     }
@@ -216,10 +227,43 @@ async fn no_file_tells_a_secret_and_what_was_erased_is_in_none() {
     }
     second.stop().await;
     tells_no_secret(&data, &walk, &signed_up);
-    nowhere(&data, "the notes", NOTES.as_bytes());
-    for latitude in latitudes() {
-        nowhere(&data, "the place", &latitude);
+    tells_nothing_of(&data, None, HOME);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_was_erased_is_in_no_file() {
+    let root = tempfile::tempdir().expect("a folder");
+    let data = root.path().join("data");
+    let first = TestNode::start(|_| node(&data)).await;
+    let email = "gone.person@test.example";
+    let (walk, signed_up) = walk_with_keys(&first.client(), email, HOME).await;
+    complete(&walk).await;
+    let body = |password: &str| json!({ "password": password });
+    walk.tutor.post("/v1/me/erasure", &body("wrong horse!")).await.refused(401, "bad-credentials");
+    assert_eq!(walk.tutor.post("/v1/me/erasure", &body(PASSWORD)).await.status, 204);
+    // At once: nobody acts as them, and their address is nobody's.
+    let log_in = json!({ "email": email, "password": PASSWORD });
+    first.client().post("/v1/sessions", &log_in).await.refused(401, "bad-credentials");
+    walk.tutor.put("/v1/me/payment-method", &json!({ "token": "test_ok" })).await.refused(401, "bad-token");
+    until_told(&first, "application_tick_total{what=\"purged_people\"}").await;
+    let region = data.join("region.db");
+    for table in ["ride_details", "quotes", "tracks", "track_chunks"] {
+        assert_eq!(count(&region, table).await, 0, "{table}");
     }
+    let global = data.join("global.db");
+    for table in [
+        "pets",
+        "payment_methods",
+        "carts",
+        "account_keys WHERE seal_key IS NOT NULL AND account_id IN (SELECT account_id FROM erasures)",
+    ] {
+        assert_eq!(count(&global, table).await, 0, "{table}");
+    }
+    // The books are kept.
+    assert_eq!(count(&global, "invoices").await, 1);
+    first.stop().await;
+    tells_no_secret(&data, &walk, &signed_up);
+    tells_nothing_of(&data, Some(email), HOME);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,7 +271,7 @@ async fn what_was_kept_long_enough_is_removed_and_counted() {
     let root = tempfile::tempdir().expect("a folder");
     let data = root.path().join("data");
     let first = TestNode::start(|_| node(&data)).await;
-    let (walk, _) = walk_with_keys(&first.client(), "purge@test.example").await;
+    let (walk, _) = walk_with_keys(&first.client(), "purge@test.example", HOME).await;
     walk.tutor.post(&walk.path("/tickets"), &json!({ "socket": "live" })).await.ok();
     complete(&walk).await;
     until(&walk.tutor, "/v1/notifications", |inbox| {

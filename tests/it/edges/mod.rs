@@ -13,6 +13,7 @@ macro_rules! meanwhile {
 
 mod brokers;
 mod faults;
+mod forgotten;
 mod machines;
 mod partitions;
 mod restored;

@@ -91,6 +91,11 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::set_payment_method(&sql, moment, &command, caller, &token))?)
     }
 
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        let account = account_id.parse().map_err(|_| Refusal::NotFound)?;
+        Ok(service::forget(&global()?, account)?)
+    }
+
     async fn balances(caller: wit::Caller) -> Result<Vec<wit::Balance>, wit::Refusal> {
         let balances = service::balances(&global()?, convert::caller(&caller)?)?;
         Ok(balances

@@ -12,7 +12,7 @@ use petwalker_store::{CommandError, OffsetError, SqlError};
 use crate::domain::BillError;
 
 pub use consume::{CONSUMER, consume, offset};
-pub use money_back::{refund, set_payment_method, tip};
+pub use money_back::{forget, refund, set_payment_method, tip};
 pub use provider::{PaymentProvider, TestProvider};
 pub use pump::{PumpReport, pump};
 pub use read::{LedgerCheck, balances, check, get};

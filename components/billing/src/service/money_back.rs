@@ -1,6 +1,6 @@
 //! What people do with an invoice: tip, refund, and say how they pay.
 
-use petwalker_kernel::{Moment, Money, RideId};
+use petwalker_kernel::{AccountId, Moment, Money, RideId};
 use petwalker_store::{Command, CommandError, Sql, once, transaction};
 
 use super::consume::ask_for;
@@ -120,4 +120,13 @@ pub fn set_payment_method(
             },
         )
     })
+}
+
+/// Removes how somebody paid who was erased. Invoices and ledger stay: books are kept, and name nobody but by an id.
+/// Repeating it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), Refusal> {
+    transaction(sql, |sql| Ok(sql::forget_method(sql, account)?))
 }

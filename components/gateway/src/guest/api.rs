@@ -75,6 +75,31 @@ pub struct RefreshToken {
     pub refresh_token: String,
 }
 
+/// A password that is to be another.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The password as it is.
+    pub current_password: String,
+    /// As it is to be, 10 to 128 characters.
+    pub new_password: String,
+}
+
+/// The password once more, for what cannot be undone.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureBody {
+    /// The password.
+    pub password: String,
+}
+
+/// Sessions that were ended.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct Ended {
+    /// How many.
+    pub ended: u64,
+}
+
 /// What is to be priced.
 #[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
 #[serde(deny_unknown_fields)]

@@ -21,8 +21,19 @@ const LOG: &str = "petwalker/log-account/v1";
 /// The variable that the application's key grows from.
 const SEED_VARIABLE: &str = "token_seed";
 /// Names of fields that are left out wherever they stand: passwords, PINs, and what is as good as either.
-const SECRETS: [&str; 7] =
-    ["operatorCode", "operator_code", "password", "pin", "refreshToken", "refresh_token", "token"];
+const SECRETS: [&str; 11] = [
+    "currentPassword",
+    "current_password",
+    "newPassword",
+    "new_password",
+    "operatorCode",
+    "operator_code",
+    "password",
+    "pin",
+    "refreshToken",
+    "refresh_token",
+    "token",
+];
 
 /// The digest of what a caller asked for: the operation, such as a method and a path, and its input.
 pub fn of_caller(caller: &Caller, operation: &[&str], input: &Value) -> Outcome<Vec<u8>> {

@@ -6,7 +6,7 @@ mod pet;
 mod token;
 mod walker;
 
-pub use account::{Account, Role, check_sign_up, email_key};
+pub use account::{Account, Role, check_password, check_sign_up, email_key};
 pub use password::{PasswordError, hash_password, verify_password};
 pub use pet::{Pet, PetDetails, PetSize, Species};
 pub use token::{ACCESS_TTL, Claims, Keys, OpaqueToken, REFRESH_TTL, TokenError};

@@ -1,10 +1,10 @@
 //! `petwalker:identity/accounts`.
 
-use petwalker_store::{Ambient, Command as StoreCommand};
+use petwalker_store::{Ambient, Command as StoreCommand, Database};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket,
+    Account, Caller, Command, Erasure, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket,
     TicketHolder,
 };
 use super::{convert, global, keys, region};
@@ -13,6 +13,14 @@ use crate::service;
 
 /// What addresses are digested for, before there is an account.
 const ADDRESSES: &str = "petwalker/sign-up-address/v1";
+
+/// What a token says whose session was not ended.
+async fn live(sql: &Database, access_token: &str) -> Result<Claims, service::Refusal> {
+    keys::keys().await?;
+    let claims = keys::verify(access_token, Ambient::now())?;
+    service::check_session(sql, claims)?;
+    Ok(claims)
+}
 
 impl Guest for Component {
     async fn sign_up(command: Command, request: SignUpRequest) -> Result<Account, Refusal> {
@@ -100,6 +108,33 @@ impl Guest for Component {
     fn seal_key(account_id: String) -> Result<Option<Vec<u8>>, Refusal> {
         let account = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
         Ok(service::seal_key(&global()?, account)?.map(|key| key.as_bytes().to_vec()))
+    }
+
+    async fn change_password(access_token: String, current: String, new: String) -> Result<(), Refusal> {
+        let sql = global()?;
+        let claims = live(&sql, &access_token).await?;
+        Ok(Ambient::moment(|moment| service::change_password(&sql, moment, claims, &current, &new))?)
+    }
+
+    async fn end_other_sessions(access_token: String) -> Result<u64, Refusal> {
+        let sql = global()?;
+        let claims = live(&sql, &access_token).await?;
+        Ok(service::end_other_sessions(&sql, Ambient::now(), claims)?)
+    }
+
+    async fn erase(access_token: String, password: String) -> Result<(), Refusal> {
+        let sql = global()?;
+        let claims = live(&sql, &access_token).await?;
+        Ok(service::erase(&sql, Ambient::now(), claims, &password)?)
+    }
+
+    fn erasures_after(seq: u64) -> Result<Vec<Erasure>, Refusal> {
+        let erasures = service::erasures_after(&global()?, seq)?;
+        let told = |(seq, account): (u64, petwalker_kernel::AccountId)| Erasure {
+            seq,
+            account_id: account.to_string(),
+        };
+        Ok(erasures.into_iter().map(told).collect())
     }
 
     async fn purge() -> Result<Vec<Purged>, Refusal> {

@@ -1,5 +1,6 @@
 //! Signing up and in, and keeping profiles.
 
+mod life;
 mod profiles;
 mod purge;
 mod sessions;
@@ -11,6 +12,7 @@ use petwalker_store::{CommandError, SqlError};
 
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
+pub use life::{change_password, end_other_sessions, erase, erasures_after};
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use purge::purge;
 pub use sessions::{SessionTokens, check_session, get, log_in, log_out, refresh};

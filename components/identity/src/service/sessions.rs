@@ -8,7 +8,7 @@ use crate::domain::{Account, Claims, Keys, OpaqueToken, REFRESH_TTL, verify_pass
 use crate::sql;
 
 /// A hash that no password has, so that an unknown address takes as long as a known one.
-const NOBODYS_HASH: &str =
+pub(super) const NOBODYS_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// What a log-in or refresh gives.

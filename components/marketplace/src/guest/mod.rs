@@ -91,6 +91,11 @@ impl wit::Guest for Component {
         Ok(convert::order(service::get_order(&global()?, tutor, id)?))
     }
 
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        let account = account_id.parse().map_err(|_| Refusal::NotFound("account"))?;
+        Ok(service::forget(&global()?, account)?)
+    }
+
     async fn release_expired() -> Result<u32, wit::Refusal> {
         let sql = global()?;
         Ok(Ambient::moment(|moment| service::release_expired(&sql, moment))?)

@@ -226,6 +226,14 @@ pub fn get_order(sql: &impl Sql, tutor: AccountId, id: OrderId) -> Result<Order,
     sql::order(sql, id)?.filter(|o| o.tutor_id == tutor).ok_or(Refusal::NotFound("order"))
 }
 
+/// Removes the cart of somebody who was erased; orders stay, as books do. Repeating it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, tutor: AccountId) -> Result<(), Refusal> {
+    Ok(sql::forget(sql, tutor)?)
+}
+
 /// Returns the stock of reservations whose time is over; how many there were.
 ///
 /// # Errors

@@ -203,3 +203,12 @@ pub fn move_on(sql: &impl Sql, order: &Order) -> Result<bool, SqlError> {
     )?;
     Ok(moved == 1)
 }
+
+/// Removes a tutor's cart.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, tutor: AccountId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM carts WHERE tutor_id = ?1", &[Value::display(&tutor)])?;
+    Ok(())
+}

@@ -101,6 +101,18 @@ impl Guest for Component {
         Ok(service::take_over(&sql, events)?)
     }
 
+    fn erased_up_to() -> Result<u64, Refusal> {
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(service::erased_up_to(&sql)?)
+    }
+
+    fn forget(seq: u64, account_id: String) -> Result<(), Refusal> {
+        let account_id = account_id.parse().map_err(|e| convert::invalid("account_id", e))?;
+        let sql = region().map_err(service::Refusal::from)?;
+        let erased = service::Erased { seq, account_id };
+        Ok(Ambient::moment(|moment| service::forget(&sql, moment, &erased))?)
+    }
+
     fn tick(details_days: u32) -> Result<TickReport, Refusal> {
         let kept_for = Millis::from_mins(i64::from(details_days) * 24 * 60);
         let sql = region().map_err(service::Refusal::from)?;

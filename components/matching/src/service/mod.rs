@@ -1,6 +1,7 @@
 //! What a caller can do with rides and walkers: rules and statements together, over any [`Sql`](petwalker_store::Sql).
 
 mod act;
+mod forget;
 mod presence;
 mod project;
 mod purge;
@@ -17,6 +18,7 @@ use crate::domain::{Rejection, Ride, Role};
 
 pub use crate::sql::rides::Status;
 pub use act::{Action, act};
+pub use forget::{Erased, erased_up_to, forget};
 pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
 pub use read::{OfferView, events_after, get, list, offers, statuses};

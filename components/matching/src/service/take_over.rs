@@ -5,6 +5,7 @@ use petwalker_kernel::RideId;
 use petwalker_seal::SealKey;
 use petwalker_store::{OwnersEvent, Sql, SqlError, remember};
 
+use super::forget::Erased;
 use super::purge::Purged;
 use super::{Refusal, project};
 use crate::domain::{RideEvent, UnknownEvent};
@@ -22,7 +23,10 @@ pub fn take_over(sql: &impl Sql, events: Vec<OwnersEvent>) -> Result<u64, Refusa
 fn make_rows(sql: &impl Sql, envelope: &Envelope, key: Option<&SealKey>) -> Result<(), Refusal> {
     let event = match RideEvent::read(envelope) {
         Ok(event) => event,
-        Err(UnknownEvent::Type(_)) => return Purged::apply_event(sql, envelope),
+        Err(UnknownEvent::Type(_)) => {
+            Purged::apply_event(sql, envelope)?;
+            return Erased::apply_event(sql, envelope);
+        }
         Err(UnknownEvent::Facts(e)) => return Err(SqlError::Stored(e.to_string()).into()),
     };
     let id: RideId = envelope.stream_id.parse().map_err(|_| SqlError::Stored("a ride's id".to_owned()))?;

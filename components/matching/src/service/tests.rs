@@ -8,7 +8,10 @@ use petwalker_seal::SealKey;
 use petwalker_store::{Command, NativeDatabase, OwnersEvent, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
-use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, take_over, tick};
+use super::{
+    Action, Caller, Erased, Refusal, Request, act, appear, erased_up_to, forget, nearest, replay, request,
+    take_over, tick,
+};
 use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;
@@ -321,6 +324,33 @@ fn what_was_kept_long_enough_is_removed_here_and_at_a_standby() {
     assert_eq!(World::replicated(&world.standby(0)), World::replicated(&world.sql));
     replay(&world.sql).expect("replays");
     assert_eq!(world.dump(), rows);
+}
+
+#[test]
+fn who_was_erased_is_forgotten_here_and_at_a_standby() {
+    let mut world = World::new(1);
+    let (over, going_on) = (world.request().expect("requested"), world.request().expect("requested"));
+    let (tutor, walker) = (world.tutor, world.walkers[0]);
+    world.act(walker, going_on, &Action::Accept).expect("accepted");
+    world.act(tutor, over, &Action::Cancel).expect("cancelled");
+    let erase = |world: &mut World, seq, caller: Caller| {
+        let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+        forget(&world.sql, moment, &Erased { seq, account_id: caller.account }).expect("forgotten");
+    };
+    erase(&mut world, 1, tutor);
+    let has_details = |world: &World, ride| {
+        rides::find_detailed(&world.sql, ride).expect("read").expect("there").1.is_some()
+    };
+    assert!(!has_details(&world, over) && has_details(&world, going_on), "a walk under way needs them");
+    assert_eq!((count(&world.sql, "commands"), count(&world.sql, "presence")), (1, 1), "the walker's");
+    erase(&mut world, 2, walker);
+    assert_eq!((count(&world.sql, "commands"), count(&world.sql, "presence")), (0, 0));
+    let events = world.types().len();
+    erase(&mut world, 1, tutor);
+    assert_eq!((world.types().len(), erased_up_to(&world.sql)), (events, Ok(2)), "each is followed once");
+    let standby = world.standby(0);
+    assert_eq!(erased_up_to(&standby), Ok(2));
+    assert_eq!(World::replicated(&standby), World::replicated(&world.sql));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Removing what was kept long enough: bounds by time, so that every edge removes the same rows at the same event.
 
-use petwalker_kernel::UtcMillis;
+use petwalker_kernel::{AccountId, UtcMillis};
 use petwalker_store::{Sql, SqlError, Value};
 
 /// What is removed by age.
@@ -118,4 +118,23 @@ impl Aged {
         )?;
         Ok(rows)
     }
+}
+
+/// Removes what is kept of a person, inside the caller's transaction; details and quotes of rides that are not over stay until
+/// they are.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_person(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
+    for statement in [
+        "DELETE FROM ride_details WHERE ride_id IN \
+         (SELECT id FROM rides WHERE tutor_id = ?1 AND ended_at_ms IS NOT NULL)",
+        "DELETE FROM quotes WHERE account_id = ?1 AND NOT EXISTS \
+         (SELECT 1 FROM rides WHERE quote_id = quotes.id AND ended_at_ms IS NULL)",
+        "DELETE FROM presence WHERE walker_id = ?1",
+        "DELETE FROM commands WHERE actor = ?1",
+    ] {
+        sql.execute(statement, &[Value::display(&account)])?;
+    }
+    Ok(())
 }

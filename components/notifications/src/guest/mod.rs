@@ -96,6 +96,10 @@ impl wit::Guest for Component {
         })
     }
 
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        Ok(service::forget(&global()?, parse("account_id", &account_id)?)?)
+    }
+
     async fn purge() -> Result<u64, wit::Refusal> {
         Ok(service::purge(&global()?, Ambient::now())?)
     }

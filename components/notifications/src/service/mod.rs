@@ -108,6 +108,14 @@ pub fn list(
     Ok(Page { notifications, next, unread: sql::unread(sql, account)? })
 }
 
+/// Removes all that somebody was told who was erased. Repeating it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), Refusal> {
+    Ok(sql::forget(sql, account)?)
+}
+
 /// Removes what was told longer ago than [`KEPT_FOR`], at most [`PURGED_MAX`]; how many.
 ///
 /// # Errors

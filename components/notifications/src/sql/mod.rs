@@ -24,6 +24,15 @@ pub struct Notification {
     pub read: bool,
 }
 
+/// Removes all that an account was told.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM notifications WHERE account_id = ?1", &[Value::display(&account)])?;
+    Ok(())
+}
+
 /// Removes notifications from before a moment, at most `limit`; how many. Only reads where there are none.
 ///
 /// # Errors

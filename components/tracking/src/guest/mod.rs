@@ -145,6 +145,12 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::erase(&sql, moment, ride))?)
     }
 
+    fn tracks_of(tutor_id: String) -> Result<Vec<String>, wit::Refusal> {
+        let tutor = tutor_id.parse().map_err(|_| Refusal::NotFound)?;
+        let rides = service::tracks_of(&region()?, tutor)?;
+        Ok(rides.iter().map(ToString::to_string).collect())
+    }
+
     fn expired(days: u32) -> Result<Vec<String>, wit::Refusal> {
         let age = Millis::from_mins(i64::from(days) * 24 * 60);
         let expired = service::expired(&region()?, Ambient::now(), age)?;

@@ -9,7 +9,7 @@ mod told;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use petwalker_kernel::{Millis, Moment, RideId, UtcMillis};
+use petwalker_kernel::{AccountId, Millis, Moment, RideId, UtcMillis};
 use petwalker_store::{Sql, SqlError, transaction};
 
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
@@ -184,4 +184,12 @@ pub fn erase(sql: &impl Sql, moment: &mut Moment<'_>, ride: RideId) -> Result<bo
 pub fn expired(sql: &impl Sql, now: UtcMillis, age: Millis) -> Result<Vec<RideId>, Refusal> {
     let before = now.plus(Millis::new(-age.get()));
     Ok(sql::older_than(sql, before, EXPIRED_MAX)?)
+}
+
+/// The rides of a tutor that have tracks, at most [`EXPIRED_MAX`].
+///
+/// # Errors
+/// When the database fails.
+pub fn tracks_of(sql: &impl Sql, tutor: AccountId) -> Result<Vec<RideId>, Refusal> {
+    Ok(sql::tracks_of(sql, tutor, EXPIRED_MAX)?)
 }

@@ -125,6 +125,18 @@ pub fn older_than(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<Vec<R
     rows.iter().map(|row| row.parse(0)).collect()
 }
 
+/// The rides of a tutor that have tracks.
+///
+/// # Errors
+/// When the database fails.
+pub fn tracks_of(sql: &impl Sql, tutor: AccountId, limit: u32) -> Result<Vec<RideId>, SqlError> {
+    let rows = sql.query(
+        "SELECT ride_id FROM tracks WHERE tutor_id = ?1 LIMIT ?2",
+        &[Value::display(&tutor), limit.into()],
+    )?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
 fn stored(ride: RideId, error: &dyn std::error::Error) -> SqlError {
     SqlError::Stored(format!("track of ride {ride}: {error}"))
 }

@@ -1,6 +1,7 @@
 //! What the node itself asks, or a relay beside another runtime: events to consume, and timers.
 
 mod bills;
+mod erasures;
 mod figures;
 mod notices;
 
@@ -79,7 +80,8 @@ pub async fn tick() -> Outcome<Response> {
     let told = inbox::purge().await.map_err(Problem::from).map(|rows| {
         count(&mut removed, "notifications", rows);
     });
-    rides.and(payments).and(orders).and(tracks).and(people).and(told)?;
+    let erased = erasures::follow(&mut removed).await;
+    rides.and(payments).and(orders).and(tracks).and(people).and(told).and(erased)?;
     let answer = rmp_serde::to_vec_named(&removed).map_err(|e| Problem::new("internal", e.to_string()))?;
     Ok(answer.into_response())
 }

@@ -56,6 +56,7 @@ pub async fn schema_text() -> Response {
 /// Who calls, where somebody does, and how the request's commands are named.
 pub struct Asker {
     caller: Result<Caller, Problem>,
+    token: String,
     /// The client's name for the request; its commands' names begin with it.
     key: Option<String>,
 }
@@ -64,6 +65,11 @@ impl Asker {
     /// The caller, or that there is none.
     fn caller(&self) -> Result<Caller, Problem> {
         self.caller.clone()
+    }
+
+    /// The caller's access token.
+    fn token(&self) -> Result<&str, Problem> {
+        self.caller.as_ref().map(|_| self.token.as_str()).map_err(Clone::clone)
     }
 
     /// The name of the command that a field is: a document may hold several, each under its own response key.
@@ -258,7 +264,7 @@ pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result
         return Err(Problem::new("method-not-allowed", "a mutation must be sent with POST"));
     }
     // Queries and subscriptions name no command.
-    let asker = Asker { caller: Ok(caller), key: None };
+    let asker = Asker { caller: Ok(caller), token: String::new(), key: None };
     let step = Arc::new(Step::new(cursor));
     let mut results = schema().execute_stream(request.data(asker).data(step.clone()));
     let response = results.next().await.unwrap_or_default();
@@ -275,7 +281,8 @@ async fn execute(parts: &Parts, mut request: Request) -> Response {
         Ok(key) => key,
         Err(problem) => return problem.into_response(),
     };
-    let asker = Asker { caller: extract::authenticate_parts(parts).await, key };
+    let token = extract::bearer(&parts.headers).unwrap_or_default().to_owned();
+    let asker = Asker { caller: extract::authenticate_parts(parts).await, token, key };
     let first = first_command(&mut request);
     let mut response = schema().execute(request.data(asker)).await;
     if let Some(region) = misdirected(&response) {

@@ -4,8 +4,9 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody, PinBody,
-    PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, ErasureBody, FencesBody, IncidentBody, LogIn, MarkBody, PasswordBody,
+    PaymentMethodBody, PinBody, PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody,
+    Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -54,6 +55,24 @@ impl Mutation {
     /// Ends the session of a refresh token.
     async fn log_out(&self, input: RefreshToken) -> Result<bool> {
         local(ops::accounts::log_out(input)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Changes the caller's password and ends the caller's other sessions.
+    async fn change_password(&self, ctx: &Context<'_>, input: PasswordBody) -> Result<bool> {
+        let token = asker(ctx)?.token().map_err(refused)?;
+        local(ops::accounts::change_password(token, input)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Ends the caller's sessions but for the one that asks; how many.
+    async fn end_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
+        let token = asker(ctx)?.token().map_err(refused)?;
+        local(ops::accounts::end_other_sessions(token)).await.map_err(refused)
+    }
+
+    /// Erases the caller, see `POST /v1/me/erasure`. It cannot be undone.
+    async fn erase_me(&self, ctx: &Context<'_>, input: ErasureBody) -> Result<bool> {
+        let token = asker(ctx)?.token().map_err(refused)?;
+        local(ops::accounts::erase(token, input)).await.map(|()| true).map_err(refused)
     }
 
     /// Marks as read what the caller was told up to a notification, itself included; how many are unread then.

@@ -1,7 +1,7 @@
 //! Accounts and sessions.
 
 use super::Outcome;
-use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::api::{ErasureBody, LogIn, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{
     self, Account, Caller, Command, SessionTokens, SignUpRequest,
 };
@@ -20,6 +20,21 @@ pub async fn refresh(body: RefreshToken) -> Outcome<SessionTokens> {
 
 pub async fn log_out(body: RefreshToken) -> Outcome<()> {
     Ok(accounts::log_out(body.refresh_token).await?)
+}
+
+/// Changes the password of whose token it is, and ends the other sessions.
+pub async fn change_password(token: &str, body: PasswordBody) -> Outcome<()> {
+    Ok(accounts::change_password(token.to_owned(), body.current_password, body.new_password).await?)
+}
+
+/// Ends the other sessions of whose token it is; how many.
+pub async fn end_other_sessions(token: &str) -> Outcome<u64> {
+    Ok(accounts::end_other_sessions(token.to_owned()).await?)
+}
+
+/// Erases whose token it is. What regions keep goes with their next ticks.
+pub async fn erase(token: &str, body: ErasureBody) -> Outcome<()> {
+    Ok(accounts::erase(token.to_owned(), body.password).await?)
 }
 
 pub async fn jwks() -> Outcome<String> {

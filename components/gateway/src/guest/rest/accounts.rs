@@ -1,12 +1,12 @@
 //! `/v1/accounts`, `/v1/sessions`, `/v1/me`.
 
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, header};
 
 use super::{Created, Json, NoContent, Problems};
-use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::api::{Ended, ErasureBody, LogIn, Nothing, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
-use crate::guest::extract::{Auth, Open};
+use crate::guest::extract::{self, Auth, Call, Open};
 use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
@@ -43,6 +43,31 @@ pub async fn log_out(call: Open<RefreshToken>) -> Result<NoContent, Problem> {
     responses((status = 200, body = Account), Problems))]
 pub async fn me(Auth(caller): Auth) -> Result<Json<Account>, Problem> {
     local(ops::accounts::me(caller)).await.map(Json)
+}
+
+/// Changes the caller's password and ends the caller's other sessions.
+#[utoipa::path(put, path = "/v1/me/password", tag = "accounts", security(("bearer" = [])),
+    request_body = PasswordBody, responses((status = 204), Problems))]
+pub async fn change_password(headers: HeaderMap, call: Call<PasswordBody>) -> Result<NoContent, Problem> {
+    let token = extract::bearer(&headers).unwrap_or_default();
+    local(ops::accounts::change_password(token, call.body)).await.map(|()| NoContent)
+}
+
+/// Ends the caller's sessions but for the one that asks.
+#[utoipa::path(post, path = "/v1/sessions/end-others", tag = "accounts", security(("bearer" = [])),
+    request_body = Nothing, responses((status = 200, body = Ended), Problems))]
+pub async fn end_other_sessions(headers: HeaderMap, _: Call<Nothing>) -> Result<Json<Ended>, Problem> {
+    let token = extract::bearer(&headers).unwrap_or_default();
+    local(ops::accounts::end_other_sessions(token)).await.map(|ended| Json(Ended { ended }))
+}
+
+/// Erases the caller: address, name, pets, profile, sessions at once; places, notes, routes and photos of rides that are over
+/// within seconds. Invoices stay and name nobody. It cannot be undone.
+#[utoipa::path(post, path = "/v1/me/erasure", tag = "accounts", security(("bearer" = [])),
+    request_body = ErasureBody, responses((status = 204), Problems))]
+pub async fn erase(headers: HeaderMap, call: Call<ErasureBody>) -> Result<NoContent, Problem> {
+    let token = extract::bearer(&headers).unwrap_or_default();
+    local(ops::accounts::erase(token, call.body)).await.map(|()| NoContent)
 }
 
 /// The public keys that sign access tokens (RFC 7517).
