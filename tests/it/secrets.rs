@@ -247,7 +247,7 @@ async fn a_person_who_was_erased_is_in_no_file() {
     walk.tutor.put("/v1/me/payment-method", &json!({ "token": "test_ok" })).await.refused(401, "bad-token");
     until_told(&first, "application_tick_total{what=\"purged_people\"}").await;
     let region = data.join("region.db");
-    for table in ["ride_details", "quotes", "tracks", "track_chunks"] {
+    for table in ["ride_details", "tracks", "track_chunks"] {
         assert_eq!(count(&region, table).await, 0, "{table}");
     }
     let global = data.join("global.db");

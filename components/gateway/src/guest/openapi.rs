@@ -16,8 +16,9 @@ use super::rest;
     info(
         title = "PetWalker",
         version = "1",
-        description = "Pet walks on demand. Unsafe calls take an Idempotency-Key: the same key with the same body is \
-                       answered the same and does nothing more; with another body it is refused."
+        description = "Pet walks on demand. Unsafe calls take an Idempotency-Key: for 48 hours the same key with the \
+                       same body is answered the same and does nothing more; with another body it is refused. \
+                       Passwords, PINs and tokens are not compared."
     ),
     modifiers(&Bearer),
     components(schemas(Problem)),

@@ -61,7 +61,8 @@ pub fn erased_up_to(sql: &impl Sql) -> Result<u64, Refusal> {
     Ok(get_offset(sql, CONSUMER, STREAM)?)
 }
 
-/// Forgets somebody who was erased: details, quotes, place and commands. Details of a ride that is not over go when it is.
+/// Forgets somebody who was erased: details, unused quotes, place and commands. Details of a ride that is not over go with those
+/// of other rides, some time after its end.
 /// What was followed before changes nothing.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::sql::rides;
 const BATCH_MAX: u32 = 100;
 
 /// What a tick did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TickReport {
     /// Waves made.
     pub waves: u32,

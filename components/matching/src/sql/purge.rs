@@ -120,8 +120,8 @@ impl Aged {
     }
 }
 
-/// Removes what is kept of a person, inside the caller's transaction; details and quotes of rides that are not over stay until
-/// they are.
+/// Removes what is kept of a person, inside the caller's transaction. Details of rides that are not over stay until they are, and
+/// quotes of rides for as long as rides are billed with them: their place cannot be read any more.
 ///
 /// # Errors
 /// When the database fails.
@@ -130,7 +130,7 @@ pub fn forget_person(sql: &impl Sql, account: AccountId) -> Result<(), SqlError>
         "DELETE FROM ride_details WHERE ride_id IN \
          (SELECT id FROM rides WHERE tutor_id = ?1 AND ended_at_ms IS NOT NULL)",
         "DELETE FROM quotes WHERE account_id = ?1 AND NOT EXISTS \
-         (SELECT 1 FROM rides WHERE quote_id = quotes.id AND ended_at_ms IS NULL)",
+         (SELECT 1 FROM rides WHERE quote_id = quotes.id)",
         "DELETE FROM presence WHERE walker_id = ?1",
         "DELETE FROM commands WHERE actor = ?1",
     ] {
