@@ -189,11 +189,14 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Call<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let caller = local(authenticate_parts(&parts)).await?;
-        let expected_version = expected_version(&parts.headers)?;
-        let body = read_body(&parts.headers, &bytes)?;
-        let command = local(command(&parts, &bytes, Some(&caller))).await?;
-        Ok(Self { context: Context { caller, command, expected_version }, body })
+        local(async move {
+            let caller = authenticate_parts(&parts).await?;
+            let expected_version = expected_version(&parts.headers)?;
+            let body = read_body(&parts.headers, &bytes)?;
+            let command = command(&parts, &bytes, Some(&caller)).await?;
+            Ok(Self { context: Context { caller, command, expected_version }, body })
+        })
+        .await
     }
 }
 
@@ -202,8 +205,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Open<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let body = read_body(&parts.headers, &bytes)?;
-        Ok(Self { command: local(command(&parts, &bytes, None)).await?, body })
+        local(async move {
+            let body = read_body(&parts.headers, &bytes)?;
+            Ok(Self { command: command(&parts, &bytes, None).await?, body })
+        })
+        .await
     }
 }
 
