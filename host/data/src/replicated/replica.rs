@@ -11,6 +11,7 @@ use super::connection::is_damage;
 use super::connector::PrimaryConnector;
 use super::{ReplicaError, ReplicaOptions, Shared};
 use crate::local::LocalDatabase;
+use crate::private;
 
 /// The file, in a folder numbered by how often the replica was made anew.
 const FILE: &str = "replica.db";
