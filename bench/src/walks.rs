@@ -85,6 +85,7 @@ fn begin(sql: &impl Sql, moment: &mut Moment<'_>, index: u32, keys: &Keys) -> an
     {
         matching::service::act(sql, moment, &command(walker, step), by_walker, ride, None, &action)?;
     }
-    let (walker, tutor) = (keys.issue(walker, Role::Walker, None, now()), keys.issue(tutor, Role::Tutor, None, now()));
+    let (walker, tutor) =
+        (keys.issue(walker, Role::Walker, None, now()), keys.issue(tutor, Role::Tutor, None, now()));
     Ok(Walk { ride, walker, tutor })
 }

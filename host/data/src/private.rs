@@ -36,12 +36,11 @@ pub fn create_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Takes the rights of others away from a folder and everything in it, but not in the folders named `except` directly under
-/// it; how many entries had any.
+/// Takes the rights of others away from a folder and everything in it, but not in the folders `except` directly under it; how many entries had any.
 ///
 /// # Errors
 /// When an entry cannot be read or changed.
-pub fn narrow(folder: &Path, except: &[&str]) -> std::io::Result<u64> {
+pub fn narrow(folder: &Path, except: &[&Path]) -> std::io::Result<u64> {
     let mut narrowed = u64::from(narrow_one(folder)?);
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -50,7 +49,7 @@ pub fn narrow(folder: &Path, except: &[&str]) -> std::io::Result<u64> {
     };
     for entry in entries {
         let entry = entry?;
-        let passed_over = entry.file_name().to_str().is_some_and(|name| except.contains(&name));
+        let passed_over = except.iter().any(|name| name.as_os_str() == entry.file_name());
         let kind = match entry.file_type() {
             Ok(kind) => kind,
             Err(error) if is_gone(&error) => continue,
@@ -124,9 +123,9 @@ mod tests {
             widen(path, 0o755);
         }
         widen(&file, 0o644);
-        assert_eq!(narrow(&data, &["cache"]).expect("narrowed"), 4);
+        assert_eq!(narrow(&data, &[Path::new("cache")]).expect("narrowed"), 4);
         assert_eq!((mode(&data), mode(&folder), mode(&file), mode(&cache)), (0o700, 0o700, 0o600, 0o700));
         assert_eq!(mode(&cache.join("b")), 0o644, "what nobody else can reach is left as it is");
-        assert_eq!(narrow(&data, &["cache"]).expect("nothing to do"), 0);
+        assert_eq!(narrow(&data, &[Path::new("cache")]).expect("nothing to do"), 0);
     }
 }

@@ -7,7 +7,7 @@
 mod access_log;
 pub mod admin;
 mod admin_guard;
-mod durability;
+pub mod durability;
 mod first_words;
 pub mod freshness;
 pub mod internal;

@@ -1,6 +1,6 @@
 //! A node's databases: opened, migrated, and checked to be its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -70,7 +70,8 @@ pub(crate) fn prepare_folder(config: &Config) -> anyhow::Result<()> {
     let data = &config.node.data;
     let cannot = || format!("cannot make the data folder {} private", data.display());
     private::create_folder(data).with_context(cannot)?;
-    let narrowed = private::narrow(data, &["cache", &config.objects.folder]).with_context(cannot)?;
+    let narrowed =
+        private::narrow(data, &[Path::new("cache"), &config.objects.folder]).with_context(cannot)?;
     if narrowed > 0 {
         tracing::warn!(
             data = %data.display(),

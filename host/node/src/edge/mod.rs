@@ -319,6 +319,7 @@ async fn open_shared(
 ) -> anyhow::Result<(Shared, Arc<LeaseBoard>)> {
     let manifest = Manifest::load(&config.node.manifest)?;
     crate::data::prepare_folder(&config)?;
+    let data = &config.node.data;
     let pool = config.limits.pool();
     let label = &config.internal.events_database;
     let events = config.databases.0.get(label).with_context(|| {
