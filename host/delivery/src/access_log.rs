@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn a_route_is_the_beginning_of_a_path() {
         for (path, expected) in [
-            ("/v1/rides/0197b9a1-7c00-7000-8000-000000000001/live", "/v1/rides"),
+            ("/v1/things/0197b9a1-7c00-7000-8000-000000000001/live", "/v1/things"),
             ("/graphql", "/graphql"),
             ("/", "/"),
             ("//v1//hello", "/v1/hello"),
