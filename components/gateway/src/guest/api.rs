@@ -11,6 +11,7 @@ use super::bindings::petwalker::identity::profiles::Position;
 use super::bindings::petwalker::tracking::routes::{
     Circle, Fence, Mark, MarkKind, Precision, Progress, Receipt, SeqRun, TrackPoint,
 };
+use super::replicas::Replicas;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +226,9 @@ pub struct Stored {
     pub cursor: u32,
     /// The highest number up to which every point is stored.
     pub contiguous_seq: u32,
+    /// The number up to which every point is on every replica of the region's stream: a device keeps later ones, and sends them
+    /// again when it connects anew. None where that is not known here: then a device keeps all until the walk has ended.
+    pub replicated_seq: Option<u32>,
     /// The highest number stored.
     pub last_seq: u32,
     /// Numbers below it that have not come: at most 32 runs of them.
@@ -235,12 +239,13 @@ pub struct Stored {
 
 impl Stored {
     /// Nothing new, as far as it is stored.
-    pub fn so_far(progress: &Progress) -> Self {
+    pub fn so_far(progress: &Progress, replicated_seq: Option<u32>) -> Self {
         Self {
             stored: 0,
             duplicates: 0,
             cursor: progress.cursor,
             contiguous_seq: progress.contiguous_seq,
+            replicated_seq,
             last_seq: progress.last_seq,
             missing: progress.missing.clone(),
             next: progress.next,
@@ -248,8 +253,10 @@ impl Stored {
     }
 
     /// What became of a batch.
-    pub fn of(receipt: &Receipt) -> Self {
-        Self { stored: receipt.stored, duplicates: receipt.duplicates, ..Self::so_far(&receipt.progress) }
+    pub fn of(receipt: &Receipt, replicas: Replicas) -> Self {
+        let replicated_seq = replicas.seq(&receipt.progress, &receipt.told);
+        let so_far = Self::so_far(&receipt.progress, replicated_seq);
+        Self { stored: receipt.stored, duplicates: receipt.duplicates, ..so_far }
     }
 }
 

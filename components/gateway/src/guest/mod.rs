@@ -15,6 +15,7 @@ mod ops;
 mod outbox;
 mod problem;
 mod regions;
+mod replicas;
 mod rest;
 mod router;
 mod sockets;

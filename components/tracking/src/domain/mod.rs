@@ -16,6 +16,7 @@ mod precision;
 mod progress;
 mod route;
 mod seqs;
+mod told;
 mod view;
 
 pub use approach::{Approach, Expected};
@@ -30,4 +31,5 @@ pub use point::{ACCURACY_M_MAX, BadPoint, TrackPoint};
 pub use precision::{AccuracyClass, Precision, precision};
 pub use progress::{Added, POINTS_MAX, Progress, TooMuch};
 pub use route::{Gap, Haste, Pause, Route, Step, analyse};
+pub use told::{Told, ToldMark};
 pub use view::{TOLERANCE_M_MAX, View, lines};

@@ -7,7 +7,7 @@ use petwalker_store::OwnersEvent;
 use super::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain::{
     self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Mark, MarkKind, Route, TOLERANCE_M_MAX,
-    TrackPoint, Verdict, View,
+    ToldMark, TrackPoint, Verdict, View,
 };
 use crate::service::{self, Batch, Receipt, Refusal, Report};
 use crate::sql::Keeper;
@@ -69,7 +69,13 @@ pub(super) fn receipt(receipt: &Receipt, watched: bool) -> wit::Receipt {
         duplicates: receipt.duplicates,
         progress: progress(&receipt.progress, receipt.next),
         fresh: if watched { receipt.fresh.iter().map(point_out).collect() } else { Vec::new() },
+        told: told(&receipt.told),
     }
+}
+
+pub(super) fn told(marks: &[ToldMark]) -> Vec<wit::ToldMark> {
+    let mark = |mark: &ToldMark| wit::ToldMark { event: mark.event, contiguous_seq: mark.contiguous };
+    marks.iter().map(mark).collect()
 }
 
 pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> wit::Progress {

@@ -12,12 +12,16 @@ use crate::domain;
 use crate::service::{self, Batch, Refusal, Report};
 
 impl wit::Guest for Component {
-    fn ingest(batches: Vec<wit::Batch>) -> Result<Vec<Result<wit::Receipt, wit::Refusal>>, wit::Refusal> {
+    fn ingest(
+        batches: Vec<wit::Batch>,
+        published: Option<u64>,
+    ) -> Result<Vec<Result<wit::Receipt, wit::Refusal>>, wit::Refusal> {
         // What cannot be read is refused by itself; the rest goes into one transaction.
         let read: Vec<Result<Batch, Refusal>> = batches.iter().map(convert::batch).collect();
         let good: Vec<Batch> = read.iter().filter_map(|batch| batch.as_ref().ok().cloned()).collect();
         let sql = region()?;
-        let mut stored = Ambient::moment(|moment| service::ingest(&sql, moment, &good))?.into_iter();
+        let stored = Ambient::moment(|moment| service::ingest(&sql, moment, &good, published))?;
+        let mut stored = stored.into_iter();
         let answers = read.into_iter().map(|batch| match batch {
             Ok(batch) => {
                 let receipt = stored.next().unwrap_or(Err(Refusal::NotFound))?;
@@ -38,6 +42,18 @@ impl wit::Guest for Component {
     fn settle(ride_id: String) -> Result<(), wit::Refusal> {
         let (sql, ride) = (region()?, ride(&ride_id)?);
         Ok(Ambient::moment(|moment| service::settle(&sql, moment, ride))?)
+    }
+
+    fn settle_due(lacking_ms: u32) -> Result<wit::Settled, wit::Refusal> {
+        let sql = region()?;
+        let lacking = Millis::new(lacking_ms.into());
+        let settled = Ambient::moment(|moment| service::settle_due(&sql, moment, lacking))?;
+        let service::Settled { told, unreadable, more } = settled;
+        Ok(wit::Settled { told, unreadable, more })
+    }
+
+    fn told_in(ride_id: String) -> Result<Vec<wit::ToldMark>, wit::Refusal> {
+        Ok(convert::told(&service::told_in(&region()?, ride(&ride_id)?)?))
     }
 
     fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {

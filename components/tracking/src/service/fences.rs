@@ -148,6 +148,10 @@ pub fn approach(
             let mut track = sql::track(sql, *ride)?.unwrap_or_default();
             let crossings = track.progress.approach(fix);
             announce(sql, moment, *ride, track.progress.fences.crossings().len(), &crossings)?;
+            track.lack(moment.now);
+            if !crossings.is_empty() {
+                tell(sql, moment, *ride, &mut track, News::default())?;
+            }
             known.push(track.progress.clone());
             sql::keep(sql, moment.now, *ride, track)?;
         }
@@ -211,7 +215,7 @@ mod tests {
         let out_and_back = |i: u32| f64::from(i.min(120 - i)) * 7.0;
         let points = (1..=119).map(|i| fix(i, out_and_back(i))).collect();
         let batch = Batch { ride, points, watched: false };
-        ingest(&sql, moment, &[batch]).expect("stored").remove(0).expect("stored");
+        ingest(&sql, moment, &[batch], None).expect("stored").remove(0).expect("stored");
         let expected = [
             ("track.arrived", "pickup"),
             ("track.left", "home"),

@@ -15,8 +15,8 @@ use petwalker_store::{Sql, SqlError, transaction};
 pub use self::fences::{Crossed, Report, approach, expect, set_fences};
 pub use self::marks::{marks_of, put_mark, remove_mark};
 use self::told::{News, erased, tell};
-pub use self::told::{key_of, settle, take_over};
-use crate::domain::{Precision, Progress, Route, TooMuch, TrackPoint, analyse, precision};
+pub use self::told::{SETTLED_MAX, Settled, key_of, settle, settle_due, take_over, told_in};
+use crate::domain::{Precision, Progress, Route, ToldMark, TooMuch, TrackPoint, analyse, precision};
 use crate::sql::{self, Track};
 
 /// Points of one batch.
@@ -47,6 +47,8 @@ pub struct Receipt {
     pub duplicates: u32,
     /// What the device should do next.
     pub next: Precision,
+    /// The newest events that tell of the track, in order.
+    pub told: Vec<ToldMark>,
 }
 
 /// Why a call was refused. Nothing was changed.
@@ -74,7 +76,8 @@ impl From<TooMuch> for Refusal {
     }
 }
 
-/// Stores batches in one transaction. Each is stored whole or not at all, whatever becomes of the others.
+/// Stores batches in one transaction. Each is stored whole or not at all, whatever becomes of the others. `published` is the
+/// last event that is known to be on every replica of the stream.
 ///
 /// # Errors
 /// When the database fails; then nothing is stored.
@@ -82,12 +85,13 @@ pub fn ingest(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
     batches: &[Batch],
+    published: Option<u64>,
 ) -> Result<Vec<Result<Receipt, Refusal>>, Refusal> {
     transaction(sql, |sql| {
         let mut tracks = BTreeMap::new();
         let mut receipts = Vec::with_capacity(batches.len());
         for batch in batches {
-            receipts.push(match add(sql, moment, &mut tracks, batch) {
+            receipts.push(match add(sql, moment, &mut tracks, batch, published) {
                 Err(Refusal::Sql(error)) => return Err(error.into()),
                 outcome => outcome,
             });
@@ -107,6 +111,7 @@ fn add(
     moment: &mut Moment<'_>,
     tracks: &mut BTreeMap<RideId, (Track, bool)>,
     batch: &Batch,
+    published: Option<u64>,
 ) -> Result<Receipt, Refusal> {
     if batch.points.len() > BATCH_MAX {
         return Err(Refusal::Invalid {
@@ -119,18 +124,20 @@ fn add(
         Entry::Vacant(unknown) => unknown.insert((sql::track(sql, batch.ride)?.unwrap_or_default(), false)),
     };
     let mut grown = track.clone();
+    grown.told.forget_before(published.unwrap_or_default());
     let added = grown.progress.add(&mut grown.tail, &batch.points)?;
-    for (number, chunk) in added.full {
-        tell(
-            sql,
-            moment,
-            batch.ride,
-            &mut grown,
-            News { chunk: Some((number, chunk.clone())), ..News::default() },
-        )?;
-        sql::keep_chunk(sql, batch.ride, number, chunk)?;
+    if !added.fresh.is_empty() {
+        grown.lack(moment.now);
     }
     fences::announce(sql, moment, batch.ride, grown.progress.fences.crossings().len(), &added.crossings)?;
+    if !added.full.is_empty() || !added.crossings.is_empty() {
+        // One event, however many chunks: whoever reads it and no further has all of the track up to it.
+        let news = News { chunks: added.full.clone(), ..News::default() };
+        tell(sql, moment, batch.ride, &mut grown, news)?;
+    }
+    for (number, chunk) in added.full {
+        sql::keep_chunk(sql, batch.ride, number, chunk)?;
+    }
     *changed |= !added.fresh.is_empty();
     *track = grown;
     let duplicates = batch.points.len() - added.fresh.len();
@@ -139,6 +146,7 @@ fn add(
         fresh: added.fresh,
         duplicates: u32::try_from(duplicates).unwrap_or(u32::MAX),
         next: precision(track.progress.live.as_ref(), &track.progress.fences, batch.watched),
+        told: track.told.marks().to_vec(),
     })
 }
 

@@ -36,7 +36,7 @@ fn moment(now: UtcMillis) -> Moment<'static> {
 }
 
 fn append(sql: &NativeDatabase, batch: Batch) -> Result<Receipt, Refusal> {
-    ingest(sql, &mut moment(NOW), &[batch])?.remove(0)
+    ingest(sql, &mut moment(NOW), &[batch], None)?.remove(0)
 }
 
 fn seqs(points: &[TrackPoint]) -> Vec<u32> {
@@ -85,7 +85,7 @@ fn any_cursor_reads_what_came_after_it() {
 fn one_batch_of_many_is_refused_alone() {
     let (sql, [ride, other]) = setting();
     let batches = [batch(ride, 1..=2), batch(ride, 1..=1_001), batch(other, 1..=1), batch(ride, 2..=3)];
-    let receipts = ingest(&sql, &mut moment(NOW), &batches).expect("stored");
+    let receipts = ingest(&sql, &mut moment(NOW), &batches, None).expect("stored");
     assert!(matches!(receipts[1], Err(Refusal::Invalid { .. })), "{:?}", receipts[1]);
     let stored = |index: usize| seqs(&receipts[index].as_ref().expect("stored").fresh);
     assert_eq!([stored(0), stored(2), stored(3)], [vec![1, 2], vec![1], vec![3]]);
@@ -109,7 +109,7 @@ fn what_fails_is_not_stored_by_half() {
 fn a_track_is_erased_when_asked_or_old() {
     let (sql, [ride, other]) = setting();
     append(&sql, batch(ride, 1..=300)).expect("stored");
-    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)]).expect("stored")[0]
+    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)], None).expect("stored")[0]
         .as_ref()
         .expect("stored");
     let left = |ride| points_after(&sql, ride, 0).expect("read").len();

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use petwalker_journal::{Batch, Envelope};
 use serde::Serialize;
+use spin_sdk::wasip3::clocks::monotonic_clock;
 
 use super::bindings::petwalker::billing::invoices::{self, EventRun};
 use super::bindings::petwalker::marketplace::shop;
@@ -59,13 +60,51 @@ fn unseen<'a>(stream: &str, events: &'a [Envelope], reached: u64) -> Option<(Eve
     Some((EventRun { stream: stream.to_owned(), first, last }, of_rides))
 }
 
+/// What tracks were told in the region's events, for the node.
+#[derive(Serialize)]
+struct Settled {
+    done: u32,
+    /// Tracks that cannot be read.
+    failed: u32,
+}
+
+/// Tracks of which the events have lacked something for so long are told with the timers, too: beside another runtime there is
+/// nobody who asks for it, and a node has asked before.
+const LACKING_MS: u32 = 700;
+
+/// Has the region's events hold all that was stored so far.
+pub async fn settle() -> Outcome<Response> {
+    let settled = tell_tracks(0).await?;
+    let answer = rmp_serde::to_vec_named(&settled).map_err(|e| Problem::new("internal", e.to_string()))?;
+    Ok(answer.into_response())
+}
+
+async fn tell_tracks(lacking_ms: u32) -> Outcome<Settled> {
+    let mut settled = Settled { done: 0, failed: 0 };
+    loop {
+        let some = routes::settle_due(lacking_ms)?;
+        settled.done += some.told;
+        settled.failed += some.unreadable;
+        if !some.more {
+            return Ok(settled);
+        }
+        // Others get a turn.
+        monotonic_clock::wait_for(0).await;
+    }
+}
+
 /// Fires every domain's timers. One that fails does not keep the others from firing.
 pub async fn tick() -> Outcome<Response> {
+    // First, for nothing else is late by a second.
+    let told = tell_tracks(LACKING_MS).await.and_then(|settled| match settled.failed {
+        0 => Ok(()),
+        failed => Err(Problem::new("internal", format!("{failed} tracks cannot be read"))),
+    });
     let rides = rides::tick().map(drop).map_err(Problem::from);
     let payments = invoices::pump().await.map(drop).map_err(Problem::from);
     let orders = shop::release_expired().await.map(drop).map_err(Problem::from);
     let tracks = purge_tracks().await;
-    rides.and(payments).and(orders).and(tracks)?;
+    told.and(rides).and(payments).and(orders).and(tracks)?;
     Ok(http::StatusCode::NO_CONTENT.into_response())
 }
 

@@ -25,6 +25,7 @@ use self::subscription::{Step, Subscriptions};
 use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
 use super::problem::Problem;
+use super::replicas::Replicas;
 use super::{READ, local};
 
 /// Deepest nesting of selections, fragments included.
@@ -249,7 +250,8 @@ async fn execute(parts: &Parts, body: &[u8], mut request: Request) -> Response {
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
     let first = first_command(&mut request);
-    let mut response = schema().execute(request.data(asker)).await;
+    let replicas = Replicas::of(&parts.headers);
+    let mut response = schema().execute(request.data(asker).data(replicas)).await;
     if let Some(region) = misdirected(&response) {
         if failed_at(&response).is_none_or(|key| first.as_deref().is_none_or(|first| first == key)) {
             return Problem::misdirected(&region).into_response();

@@ -16,6 +16,7 @@ use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product,
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
 use crate::guest::bindings::petwalker::tracking::routes::{Approach, Fence, Mark};
+use crate::guest::replicas::{LATER, Replicas};
 use crate::guest::{CHANGED, extract, local, ops};
 
 /// What can be done.
@@ -189,8 +190,11 @@ impl Mutation {
 
     /// Stores points of a walk.
     async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Stored> {
-        let stored = ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
+        let replicas = *ctx.data::<Replicas>()?;
+        let stored =
+            ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input, replicas).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
+        ctx.insert_http_header(LATER.0, LATER.1);
         Ok(stored)
     }
 
@@ -203,6 +207,7 @@ impl Mutation {
     ) -> Result<Option<Approach>> {
         let told = ops::tracks::approach(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
+        ctx.insert_http_header(LATER.0, LATER.1);
         Ok(told)
     }
 

@@ -16,6 +16,7 @@ use crate::guest::internal;
 use crate::guest::live::{self, LiveMessage};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
+use crate::guest::replicas::Replicas;
 
 #[derive(Deserialize)]
 struct Frames {
@@ -100,6 +101,7 @@ fn refused(id: u64, problem: &Problem) -> Outcome<ByteBuf> {
 /// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.
 pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     internal::only_the_node(headers).await?;
+    let replicas = Replicas::of(headers);
     let Frames { frames } = unpack(body)?;
     let keys: Vec<String> = frames.iter().map(|frame| frame.key.clone()).collect();
     let statuses = rides::statuses(&keys)?;
@@ -120,16 +122,19 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
                 reports.push(ApproachReport { ride_id: frame.key, at, place, accuracy_m });
             }
             Ok(Read { id, wants: Wants::Status, .. }) => {
-                let progress = routes::progress_of(&frame.key, frame.watched)?;
-                answers[index].body = stored(id, &Stored::so_far(&progress))?;
+                answers[index].body = match so_far(&frame.key, frame.watched, replicas) {
+                    Ok(so_far) => stored(id, &so_far)?,
+                    Err(problem) => refused(id, &problem)?,
+                };
             }
             Err((id, problem)) => answers[index].body = refused(id, &problem)?,
         }
     }
-    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches)? };
+    let receipts =
+        if batches.is_empty() { Vec::new() } else { routes::ingest(&batches, replicas.event())? };
     for ((receipt, batch), origin) in receipts.into_iter().zip(batches).zip(of_batches) {
         answers[origin.index] = match receipt {
-            Ok(receipt) => taken(batch.ride_id, receipt, &origin)?,
+            Ok(receipt) => taken(batch.ride_id, receipt, &origin, replicas)?,
             Err(refusal) => Answer { body: refused(origin.id, &refusal.into())?, news: None },
         };
     }
@@ -141,6 +146,12 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         };
     }
     answer(&Answers { answers })
+}
+
+/// How far a track is stored.
+fn so_far(key: &str, watched: bool, replicas: Replicas) -> Outcome<Stored> {
+    let progress = routes::progress_of(key, watched)?;
+    Ok(Stored::so_far(&progress, replicas.seq_of(key, &progress)?))
 }
 
 /// Where something came from: the frame's place, the client's number of it, and the state of its ride.
@@ -195,8 +206,8 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
 }
 
 /// The answer to points, and what is new of their ride.
-fn taken(ride_id: String, receipt: Receipt, origin: &Origin) -> Outcome<Answer> {
-    let body = stored(origin.id, &Stored::of(&receipt))?;
+fn taken(ride_id: String, receipt: Receipt, origin: &Origin, replicas: Replicas) -> Outcome<Answer> {
+    let body = stored(origin.id, &Stored::of(&receipt, replicas))?;
     if receipt.fresh.is_empty() {
         return Ok(Answer { body, news: None });
     }

@@ -18,6 +18,7 @@ use super::bindings::petwalker::tracking::routes;
 use super::live;
 use super::ops::{self, Outcome};
 use super::problem::Problem;
+use super::replicas::Replicas;
 use super::{extract, graphql, internal};
 
 /// A client that wants a socket.
@@ -131,7 +132,7 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     }
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
-        Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
+        Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms, Replicas::of(headers))?,
         Some((ride, "live")) => open_live(&caller, ride, opening.parameter("since"), until.epoch_ms)?,
         _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
     };
@@ -154,7 +155,7 @@ async fn holder(opening: &Opening) -> Outcome<(Caller, Instant)> {
 }
 
 /// A walker sends the points of a walk.
-fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
+fn open_track(caller: &Caller, id: &str, until_ms: i64, replicas: Replicas) -> Outcome<Opened> {
     let ride = ops::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
@@ -168,7 +169,7 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
         context: ByteBuf::from(caller.account_id.as_bytes()),
         until_ms,
         cursor: progress.cursor.into(),
-        greeting: stored(0, &Stored::so_far(&progress))?,
+        greeting: stored(0, &Stored::so_far(&progress, replicas.seq_of(id, &progress)?))?,
     })
 }
 
