@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::durability::{PUBLISHED_HEADER, Replicas};
 use crate::sockets::Hub;
 
 /// The header that carries the secret by which a component knows the host.
@@ -21,6 +22,7 @@ pub struct Internal {
     app: Arc<App>,
     secret: HeaderValue,
     prefix: String,
+    replicas: Option<Replicas>,
 }
 
 /// Why an internal call failed.
@@ -63,7 +65,13 @@ impl Internal {
     pub fn new(app: Arc<App>, prefix: &str, secret: &str) -> Result<Self, http::Error> {
         let mut secret = HeaderValue::from_str(secret)?;
         secret.set_sensitive(true);
-        Ok(Self { app, secret, prefix: prefix.trim_end_matches('/').to_owned() })
+        Ok(Self { app, secret, prefix: prefix.trim_end_matches('/').to_owned(), replicas: None })
+    }
+
+    /// The same, which says with each request how far the region's events are on every replica.
+    #[must_use]
+    pub fn telling(&self, replicas: Replicas) -> Self {
+        Self { replicas: Some(replicas), ..self.clone() }
     }
 
     /// Posts `body` to a path under the prefix and returns the answer, whatever its status.
@@ -72,12 +80,15 @@ impl Internal {
     /// When no component answers, or its answer breaks off.
     pub async fn send(&self, path: &str, body: Vec<u8>) -> Result<Response<Bytes>, InternalError> {
         let path = format!("{}/{path}", self.prefix);
-        let request: Request<Body> = Request::builder()
+        let mut request: Request<Body> = Request::builder()
             .method(Method::POST)
             .uri(format!("http://edge.internal{path}"))
             .header(INTERNAL_HEADER, &self.secret)
             .header(http::header::CONTENT_TYPE, "application/msgpack")
             .body(full_body(body))?;
+        if let Some(replicas) = &self.replicas {
+            request.headers_mut().insert(PUBLISHED_HEADER, replicas.header());
+        }
         let (parts, body) = self.app.call(request).await?.into_parts();
         let bytes = body.collect().await.map_err(|_| InternalError::Body(path))?.to_bytes();
         Ok(Response::from_parts(parts, bytes))

@@ -14,13 +14,15 @@ mod problem;
 pub mod public;
 pub mod regions;
 pub mod server;
+mod settle;
 pub mod sockets;
 pub mod tls;
 
-pub use durability::{Durability, DurabilityOptions, StreamProgress};
+pub use durability::{Durability, DurabilityOptions, Replicas, StreamProgress};
 pub use freshness::Freshness;
 pub use internal::Internal;
 pub use objects::ObjectFolder;
 pub use public::{Public, PublicLimits, PublicOptions};
 pub use server::{ListenError, Listener};
+pub use settle::Settler;
 pub use sockets::{Hub, SocketOptions, Sockets};

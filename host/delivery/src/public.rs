@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
-use crate::durability::Durability;
+use crate::durability::{Durability, PUBLISHED_HEADER};
 use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
 use crate::sockets::Sockets;
@@ -143,16 +143,23 @@ impl Public {
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
-            return sockets.clone().accept(request).await;
+            let (path, sends) = (path.to_owned(), sockets.takes_frames(path));
+            let response = sockets.clone().accept(request).await;
+            return if sends { self.durability.of_socket(&path, response) } else { response };
         }
         let class = self.durability.class_of(request.method(), path);
         if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
             return refusal;
         }
-        let request = match self.prepare(request, client) {
+        let mut request = match self.prepare(request, client) {
             Ok(request) => request,
             Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         };
+        // Whatever a client says of it, and to whom no command is sent nothing is said.
+        request.headers_mut().remove(PUBLISHED_HEADER);
+        if class.is_some() {
+            request.headers_mut().insert(PUBLISHED_HEADER, self.durability.replicas().header());
+        }
         self.freshness.follow(request.headers()).await;
         let mut response = match self.app.call(request).await {
             Ok(response) => self.note_change(response),
@@ -165,7 +172,10 @@ impl Public {
         let read = response.headers_mut().remove(READ_HEADER).is_some();
         match class {
             Some(class) if !read => self.durability.settle(class, response).await,
-            _ => response,
+            _ => {
+                Durability::forget(&mut response);
+                response
+            }
         }
     }
 

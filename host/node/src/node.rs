@@ -12,7 +12,7 @@ use edge_data::{LocalStorage, ReplicatedDatabase};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
 use edge_delivery::{
-    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
+    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Settler, Sockets,
     StreamProgress,
 };
 use edge_runtime::{App, AppBuilder, Body, Manifest};
@@ -42,6 +42,7 @@ pub struct Node {
     grace: Duration,
     tasks: Vec<JoinHandle<()>>,
     listeners: Vec<JoinHandle<()>>,
+    ending: Option<Ending>,
 }
 
 impl Node {
@@ -88,10 +89,15 @@ impl Node {
         let (stop, stopped) = watch::channel(false);
         let hub = Arc::new(Hub::default());
         let mut tasks = Vec::new();
-        let events = Events::relay(config, &storage, &internal, &hub, &stopped).await?;
+        let events = Events::relay(config, &storage, &internal, &hub).await?;
         let gate = edge_data::WriteGate::default();
+        let ending = Ending {
+            progress: events.progress.clone(),
+            settler: events.settler,
+            tasks: events.tasks,
+            stop: events.stop,
+        };
         let durability = Durability::new(config.durability.options(), events.progress, gate);
-        tasks.extend(events.tasks);
         if config.internal.tick_interval_ms > 0 {
             let interval = Duration::from_millis(config.internal.tick_interval_ms);
             let application = internal.clone();
@@ -99,6 +105,7 @@ impl Node {
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let sockets = config.sockets.options();
+        let internal = internal.telling(durability.replicas());
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
@@ -115,7 +122,8 @@ impl Node {
         let ready = Arc::new(AtomicBool::new(true));
         let admin =
             Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated.clone());
-        let parts = Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks };
+        let ending = Some(ending);
+        let parts = Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks, ending };
         let handle = move |request, peer| {
             let public = public.clone();
             async move { public.handle(request, peer).await }
@@ -150,10 +158,9 @@ impl Node {
         {
             tracing::warn!("sockets were still open at the end of the grace period");
         }
-        for task in self.listeners.into_iter().chain(self.tasks) {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the node failed");
-            }
+        ended(self.listeners.into_iter().chain(self.tasks)).await;
+        if let Some(ending) = self.ending {
+            ending.end(self.sockets.as_deref(), self.grace).await;
         }
         for (_, database) in &self.replicated {
             database.close().await;
@@ -172,6 +179,53 @@ pub(crate) struct Parts {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) tasks: Vec<JoinHandle<()>>,
+    pub(crate) ending: Option<Ending>,
+}
+
+/// Waits for tasks to end.
+async fn ended(tasks: impl Iterator<Item = JoinHandle<()>>) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!(%error, "a task of the node failed");
+        }
+    }
+}
+
+/// What a node that is alone does last of all, when nobody is answered any more: everything that is stored is written into the
+/// events, and published where there is a broker.
+pub(crate) struct Ending {
+    progress: Option<Arc<StreamProgress>>,
+    settler: Option<Settler>,
+    /// Ends the relays.
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Ending {
+    async fn end(self, sockets: Option<&Sockets>, grace: Duration) {
+        let settling = async {
+            if let Some(sockets) = sockets {
+                sockets.take_no_more().await;
+            }
+            if let Some(settler) = &self.settler {
+                settler.settle().await.map_err(|e| e.to_string())?;
+            }
+            match &self.progress {
+                Some(progress) if progress.is_failing() => Err("the broker is away".to_owned()),
+                Some(progress) => progress.caught_up().await.map(drop).map_err(|e| e.to_string()),
+                None => Ok(()),
+            }
+        };
+        match tokio::time::timeout(grace, settling).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error, "what is stored is not all in the stream"),
+            Err(_) => {
+                tracing::error!("what is stored is not all in the stream at the end of the grace period")
+            }
+        }
+        self.stop.send_replace(true);
+        ended(self.tasks.into_iter()).await;
+    }
 }
 
 /// Listens for clients, whom `handle` answers, and for operators.
@@ -180,7 +234,7 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks } = parts;
+    let Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks, ending } = parts;
     let tls = match &config.tls {
         Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
         None => None,
@@ -200,7 +254,8 @@ where
         grace,
     );
     let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
-    Ok(Node { public, admin: admin_address, app, replicated, stop, ready, sockets, grace, tasks, listeners })
+    let admin = admin_address;
+    Ok(Node { public, admin, app, replicated, stop, ready, sockets, grace, tasks, listeners, ending })
 }
 
 /// What the public listener is told.
@@ -228,10 +283,14 @@ pub(crate) fn objects(config: &Config) -> anyhow::Result<Option<Arc<ObjectFolder
 /// The region's events on their way.
 #[derive(Default)]
 struct Events {
+    /// Has everything that is stored written into them.
+    settler: Option<Settler>,
+    /// Ends the tasks.
+    stop: watch::Sender<bool>,
     /// What is delivered to whom.
     relays: Vec<(&'static str, RelayStatus)>,
     /// How far the stream is; none without a broker.
-    progress: Option<StreamProgress>,
+    progress: Option<Arc<StreamProgress>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -242,26 +301,33 @@ impl Events {
         storage: &LocalStorage,
         internal: &Internal,
         hub: &Arc<Hub>,
-        stopped: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         let mut events = Self::default();
         let Some(database) = storage.local(&config.internal.events_database) else { return Ok(events) };
+        events.settler = config.internal.settler(internal);
+        if let Some(settler) = events.settler.clone() {
+            let every = Duration::from_millis(config.internal.settle_interval_ms);
+            let settling = settler.run(database.commits(), every, events.stop.subscribe());
+            events.tasks.push(tokio::spawn(settling));
+        }
         let route = EventRoute { internal: internal.clone(), hub: hub.clone() };
         let relay = Relay::new(EventTable::open(database).await?, route);
-        events.start("consumers", relay, stopped);
+        events.start("consumers", relay);
         if let Some(settings) = config.stream.settings() {
             let topic = FluvioTopic::new(settings, config.stream.topic(&config.node.region));
             let own = EventTable::open(database).await?;
             let relay = Relay::new(EventTable::open(database).await?, Publish::new(topic, own));
-            events.progress = Some(StreamProgress::new(EventTable::open(database).await?, relay.status()));
-            events.start("stream", relay, stopped);
+            let table = EventTable::open(database).await?;
+            let progress = StreamProgress::new(table, relay.status(), events.settler.clone());
+            events.progress = Some(Arc::new(progress));
+            events.start("stream", relay);
         }
         Ok(events)
     }
 
-    fn start<D: Deliver>(&mut self, to: &'static str, relay: Relay<D>, stopped: &watch::Receiver<bool>) {
+    fn start<D: Deliver>(&mut self, to: &'static str, relay: Relay<D>) {
         self.relays.push((to, relay.status()));
-        self.tasks.push(tokio::spawn(relay.run(stopped.clone())));
+        self.tasks.push(tokio::spawn(relay.run(self.stop.subscribe())));
     }
 }
 

@@ -14,7 +14,9 @@ use tower_service::Service as _;
 
 use super::problem::Problem;
 use super::replicas::ELSEWHERE;
-use super::{cors, events, exchange, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over};
+use super::{
+    cors, events, exchange, graphql, internal, local, openapi, outbox, regions, rest, sockets, take_over,
+};
 
 /// Answers a request whose body was read.
 pub async fn answer(request: Request<Bytes>) -> Response {
@@ -115,7 +117,10 @@ fn rides() -> Router {
         .route("/v1/rides/{id}/live", get(rest::live::get))
         .route("/v1/rides/{id}/marks", get(rest::marks::list))
         .route("/v1/rides/{id}/marks/{mark}", put(rest::marks::put).delete(rest::marks::remove))
-        .route("/v1/rides/{id}/marks/{mark}/photo", elsewhere(get(rest::marks::photo).put(rest::marks::put_photo)))
+        .route(
+            "/v1/rides/{id}/marks/{mark}/photo",
+            elsewhere(get(rest::marks::photo).put(rest::marks::put_photo)),
+        )
         .route("/v1/rides/{id}/tickets", elsewhere(post(rest::live::ticket)))
         .route("/v1/rides/{id}/route", get(rest::tracks::summary).delete(rest::tracks::erase))
         .route("/v1/rides/{id}/route.geojson", get(rest::tracks::geojson))

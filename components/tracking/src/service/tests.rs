@@ -109,7 +109,8 @@ fn what_fails_is_not_stored_by_half() {
 fn a_track_is_erased_when_asked_or_old() {
     let (sql, [ride, other]) = setting();
     append(&sql, batch(ride, 1..=300)).expect("stored");
-    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)], None).expect("stored")[0]
+    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)], None)
+        .expect("stored")[0]
         .as_ref()
         .expect("stored");
     let left = |ride| points_after(&sql, ride, 0).expect("read").len();

@@ -207,7 +207,13 @@ fn tell_each(sql: &impl Sql, moment: &mut Moment<'_>, rides: &[RideId]) -> Resul
         // Told by somebody else, or erased, since it was found.
         let Some(mut track) = track.filter(|track| track.told.lacking_since().is_some()) else { continue };
         let then = track.touched_at;
-        tell(sql, &mut Moment { now: then, entropy: &mut *moment.entropy }, *ride, &mut track, News::default())?;
+        tell(
+            sql,
+            &mut Moment { now: then, entropy: &mut *moment.entropy },
+            *ride,
+            &mut track,
+            News::default(),
+        )?;
         sql::keep(sql, then, *ride, track)?;
         told += 1;
     }
@@ -267,7 +273,8 @@ fn keep(
     // What is here may go beyond what was told so far, where this is the owner's file, or a copy of it.
     let known = sql::track(sql, ride)?.map(|track| track.tail).unwrap_or_default();
     let held = known.get(..sealed.from);
-    let held = held.ok_or_else(|| stored(format!("bytes of ride {ride}'s track before {} are missing", sealed.from)))?;
+    let held = held
+        .ok_or_else(|| stored(format!("bytes of ride {ride}'s track before {} are missing", sealed.from)))?;
     let mut whole = sealed.chunks.into_iter().chain(sealed.chunk);
     let tail = match whole.next() {
         Some((number, rest)) => {

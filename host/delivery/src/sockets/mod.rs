@@ -12,8 +12,10 @@ mod format;
 mod gather;
 mod handshake;
 mod hub;
+mod queue;
 mod sender;
 mod subscriber;
+mod supervise;
 mod watcher;
 mod wire;
 
@@ -24,16 +26,18 @@ use edge_runtime::Body;
 use edge_runtime::route::Pattern;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use self::connection::{Connection, End};
 use self::format::{Format, Packed};
-use self::gather::{Gatherer, Pending};
+use self::gather::Gatherer;
 use self::handshake::Handshake;
 pub use self::hub::Hub;
+use self::queue::Queue;
 use self::sender::Sender;
 use self::subscriber::{Executor, Subscriber};
+use self::supervise::supervise;
 use self::watcher::{Reader, Watcher};
 use self::wire::{Opened, Opening};
 use crate::internal::Internal;
@@ -101,7 +105,7 @@ pub struct Sockets {
     internal: Internal,
     reader: Reader,
     hub: Arc<Hub>,
-    frames: mpsc::Sender<Pending>,
+    frames: Arc<Queue>,
     permits: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -115,17 +119,19 @@ impl Sockets {
         hub: Arc<Hub>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        let (frames, taken) = mpsc::channel(gather::WAITING_MAX);
+        let frames = Arc::new(Queue::default());
         let gatherer = Gatherer {
             internal: internal.clone(),
             path: options.take_path.clone(),
             hub: hub.clone(),
             gather: options.gather,
+            queue: frames.clone(),
         };
-        tokio::spawn(gatherer.run(taken));
+        tokio::spawn(supervise("gatherer", move || gatherer.clone().run()));
         let reader = Reader { internal: internal.clone(), path: options.read_path.clone() };
         let mut stopped = stop.clone();
-        let following = reader.clone().follow(hub.clone());
+        let (following, followed) = (reader.clone(), hub.clone());
+        let following = supervise("reader", move || following.clone().follow(followed.clone()));
         tokio::spawn(async move {
             tokio::select! {
                 () = following => {}
@@ -147,6 +153,16 @@ impl Sockets {
     /// Says that something of the key changed: those who watch it are told what.
     pub fn changed(&self, key: &str) {
         self.hub.changed(key);
+    }
+
+    /// Whether a socket at that path takes frames.
+    pub(crate) fn takes_frames(&self, path: &str) -> bool {
+        self.kind(path) == Some(Kind::Send)
+    }
+
+    /// Takes no frame any more: each is refused from now on, to be sent again elsewhere. Returns once what was taken is stored.
+    pub async fn take_no_more(&self) {
+        self.frames.close().await;
     }
 
     /// Waits until every socket has ended. Call it when the node stops: no socket is opened any more, and each takes its leave.
@@ -256,7 +272,8 @@ impl Sockets {
             (Err(end), _) => end,
             (Ok(()), true) => {
                 let context = opened.context.into_vec().into();
-                let sender = Sender { key, context, format, frames: self.frames.clone() };
+                let (frames, number) = (self.frames.clone(), self.frames.number());
+                let sender = Sender { key, context, format, frames, number };
                 sender.run(&mut connection).await
             }
             (Ok(()), false) => {
@@ -333,6 +350,12 @@ impl Sockets {
                 None
             }
         }
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.frames.end();
     }
 }
 

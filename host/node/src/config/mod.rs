@@ -160,7 +160,7 @@ impl Config {
         self.objects.check()?;
         self.stream.check(&self.node.region)?;
         let streams = !self.stream.fluvio.is_empty() || self.stream.folder.is_some();
-        self.durability.check(streams)?;
+        self.durability.check(streams, &self.sockets.send)?;
         self.regions.check()?;
         if self.regions.file.is_some() {
             if !streams {

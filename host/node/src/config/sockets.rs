@@ -31,7 +31,7 @@ pub struct SocketSettings {
     pub gather_ms: u64,
     /// Sockets open at once, 1 to 1000000.
     pub sockets_max: usize,
-    /// Bytes of one frame, KiB, 1 to 16384.
+    /// Bytes of one frame, KiB, 1 to 2048.
     pub frame_kib: usize,
     /// Between pings, milliseconds, 100 to 600000. A client silent from one to the next is given up.
     pub ping_interval_ms: u64,
@@ -68,7 +68,7 @@ impl SocketSettings {
         patterns(&self.subscribe).map_err(|message| ("sockets.subscribe", message))?;
         within("sockets.gather_ms", self.gather_ms, 0, 1_000)?;
         within("sockets.sockets_max", self.sockets_max as u64, 1, 1_000_000)?;
-        within("sockets.frame_kib", self.frame_kib as u64, 1, 16_384)?;
+        within("sockets.frame_kib", self.frame_kib as u64, 1, 2_048)?;
         within("sockets.ping_interval_ms", self.ping_interval_ms, 100, 600_000)
     }
 

@@ -288,7 +288,8 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
     let replicated = shared.replicated.clone();
-    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks };
+    let ending = None;
+    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks, ending };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }

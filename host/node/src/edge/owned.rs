@@ -25,6 +25,8 @@ pub(crate) struct Owned {
     pub(crate) published: RelayStatus,
     /// How far they are consumed.
     pub(crate) consumed: RelayStatus,
+    /// How far what is stored is in the topic.
+    progress: Arc<StreamProgress>,
     sockets: Option<Arc<Sockets>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -50,15 +52,29 @@ impl Owned {
             let fire = async move || application.post("tick", Vec::new()).await;
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
-        let progress = StreamProgress::new(EventTable::open(&core.database).await?, published.clone());
+        let settler = shared.config.internal.settler(&core.internal);
+        if let Some(settler) = settler.clone() {
+            let every = Duration::from_millis(shared.config.internal.settle_interval_ms);
+            tasks.push(tokio::spawn(settler.run(core.database.commits(), every, stopped.clone())));
+        }
+        let table = EventTable::open(&core.database).await?;
+        let progress = Arc::new(StreamProgress::new(table, published.clone(), settler));
         let gate = core.database.gate().clone();
-        let durability = Durability::new(shared.config.durability.options(), Some(progress), gate);
+        let durability = Durability::new(shared.config.durability.options(), Some(progress.clone()), gate);
+        let internal = core.internal.telling(durability.replicas());
         let sockets = shared.config.sockets.options();
-        let sockets =
-            sockets.map(|options| Sockets::new(options, core.internal.clone(), hub, stopped.clone()));
+        let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
         let public = shared.public(core, sockets.clone(), durability);
         let answering = Answering::new(Arc::new(public));
-        Ok(Self { answering, published, consumed, sockets, stop, tasks })
+        Ok(Self { answering, published, consumed, progress, sockets, stop, tasks })
+    }
+
+    /// Takes no more frames of sockets, and has everything that is stored in the topic; the last event.
+    pub(crate) async fn settled(&self) -> Result<u64, String> {
+        if let Some(sockets) = &self.sockets {
+            sockets.take_no_more().await;
+        }
+        self.progress.settled().await.map_err(|error| error.to_string())
     }
 
     /// Ends all of it. Whoever is connected is told to come back, and finds the new owner.

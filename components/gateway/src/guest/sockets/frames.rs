@@ -130,8 +130,7 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
             Err((id, problem)) => answers[index].body = refused(id, &problem)?,
         }
     }
-    let receipts =
-        if batches.is_empty() { Vec::new() } else { routes::ingest(&batches, replicas.event())? };
+    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches, replicas.event())? };
     for ((receipt, batch), origin) in receipts.into_iter().zip(batches).zip(of_batches) {
         answers[origin.index] = match receipt {
             Ok(receipt) => taken(batch.ride_id, receipt, &origin, replicas)?,
