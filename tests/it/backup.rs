@@ -12,7 +12,7 @@ use petwalker_tests::{Client, Sqld, TestNode, config};
 use serde_json::{Value, json};
 
 use crate::held::holdings;
-use crate::live::Walk;
+use crate::live::{Walk, points};
 use crate::rides::{act, until};
 use crate::stores::{BUCKET, KEY, SECRET, foreign_store};
 
@@ -262,6 +262,45 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     paid(&third.client(), -23.80, -46.80).await;
     ledger_is_right(&third).await;
     third.stop().await;
+}
+
+/// Walks under way when their node is lost, and its file is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intact_file_gives_back_every_point_that_it_holds() {
+    const POINTS: [u32; 4] = [10, 60, 300, 1_000];
+    let (kept, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let data = elsewhere.path().join("first");
+    // Nobody has it settle: what no chunk holds is in no event, as where a node is killed.
+    let mut ours = node(&data);
+    (ours.internal.settle_path, ours.internal.tick_interval_ms) = (String::new(), 0);
+    let first = TestNode::start(|_| ours.clone()).await;
+    let mut walks = Vec::new();
+    for index in 0..POINTS.len() {
+        walks.push(Walk::begin_on(&first.client(), -23.5, -46.5 + f64::from(u8::try_from(index).expect("few"))).await);
+    }
+    let place = folder_place(kept.path());
+    back_up(&ours, &place).await;
+    for (walk, count) in walks.iter().zip(POINTS) {
+        let (mut track, _) = walk.track("petwalker.v1.msgpack").await;
+        assert_eq!(track.ask(&points(1, 1..=count)).await["contiguous_seq"], count);
+    }
+    first.stop().await;
+    let old = keep_region(&data, elsewhere.path());
+    let digest = std::fs::read(&old).expect("read");
+    let config = node(&elsewhere.path().join("second"));
+    let wish = Wish { log: Some(old.clone()), ..Wish::default() };
+    bring_back(&config, &place, &wish).await.expect("restored");
+    assert_eq!(std::fs::read(&old).expect("read"), digest, "the file that was kept is as it was");
+    let second = TestNode::start(|_| config).await;
+    for (walk, count) in walks.iter().zip(POINTS) {
+        let walker = walk.walker.at(&second.url);
+        let mut track = walker.socket(&walk.path("/track"), "petwalker.v1.json").await.expect("opened");
+        let greeting = track.next().await;
+        assert_eq!((&greeting["contiguous_seq"], &greeting["missing"]), (&json!(count), &json!([])), "{greeting}");
+        let route = walk.tutor.at(&second.url).get(&walk.path("/route")).await.ok();
+        assert_eq!(route["points"], count, "{route}");
+    }
+    second.stop().await;
 }
 
 /// Keeps a region's file, as an operator moves it away.

@@ -10,6 +10,7 @@ mod edges;
 mod example;
 mod faults;
 mod fences;
+mod frames;
 mod fuzz;
 mod global;
 mod graphql;

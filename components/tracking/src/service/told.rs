@@ -304,3 +304,6 @@ fn keep_mark(sql: &impl Sql, ride: RideId, mark: &SealedMark) -> Result<(), SqlE
     let place = petwalker_kernel::GeoPoint::new(mark.lat, mark.lon).map_err(stored)?;
     marks::put(sql, ride, &Mark { id: mark.id, kind, at: mark.at, place })
 }
+
+#[cfg(test)]
+mod tests;

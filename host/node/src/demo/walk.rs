@@ -79,7 +79,7 @@ pub(super) async fn take(
     let watching = tokio::spawn(watch(map, state));
     let numbered = (1..).zip(&fixes).map(|(seq, fix)| point(fix, seq)).collect();
     let mut phone =
-        Phone { walker, ride, points: numbered, socket: walker.socket(&step("track")).await?, bar };
+        Phone { walker, ride, points: numbered, safe: 0, socket: walker.socket(&step("track")).await?, bar };
     phone.send(0, half).await?;
     walker.post(&step("pause"), &nothing).await?;
     // The map shows how things stand; what is over before it is shown would not be.
@@ -212,8 +212,10 @@ async fn watch(
 struct Phone<'a> {
     walker: &'a Person,
     ride: &'a str,
-    /// Kept until the walk is over: a new owner of the region may lack the last of them.
+    /// Those after `safe` are kept: a new owner of the region may lack them.
     points: Vec<Value>,
+    /// So many are on every replica.
+    safe: usize,
     /// None where the server has no sockets.
     socket: Option<Socket>,
     bar: ProgressBar,
@@ -233,11 +235,19 @@ impl Phone<'_> {
                         "points are missing: {receipt}"
                     );
                     start = end;
+                    // On a node that does not know, none is said to be safe.
+                    let safe = receipt["replicated_seq"].as_u64().unwrap_or_default();
+                    self.safe = self.safe.max(usize::try_from(safe)?);
                 }
                 Err(error) if self.socket.is_some() => {
                     tracing::debug!(error = format!("{error:#}"), "the phone's socket broke off");
                     let socket = self.walker.reopen(&format!("/v1/rides/{}/track", self.ride)).await?;
                     start = usize::try_from(number(&socket.greeting, "contiguous_seq")?)?;
+                    ensure!(
+                        start >= self.safe,
+                        "{} points were said to be on every replica, and {start} are there",
+                        self.safe
+                    );
                     self.socket = Some(socket);
                 }
                 Err(error) => return Err(error),
