@@ -12,7 +12,7 @@ use petwalker_tests::{Client, Sqld, TestNode, config};
 use serde_json::{Value, json};
 
 use crate::held::holdings;
-use crate::live::{Walk, points};
+use crate::live::{Walk, points_at};
 use crate::rides::{act, until};
 use crate::stores::{BUCKET, KEY, SECRET, foreign_store};
 
@@ -275,28 +275,33 @@ async fn an_intact_file_gives_back_every_point_that_it_holds() {
     (ours.internal.settle_path, ours.internal.tick_interval_ms) = (String::new(), 0);
     let first = TestNode::start(|_| ours.clone()).await;
     let mut walks = Vec::new();
-    for index in 0..POINTS.len() {
-        walks.push(Walk::begin_on(&first.client(), -23.5, -46.5 + f64::from(u8::try_from(index).expect("few"))).await);
+    for (index, _) in (0_u32..).zip(POINTS) {
+        let place = (-23.5, -46.5 + f64::from(index));
+        walks.push((Walk::begin_on(&first.client(), place.0, place.1).await, place));
     }
     let place = folder_place(kept.path());
     back_up(&ours, &place).await;
-    for (walk, count) in walks.iter().zip(POINTS) {
+    for ((walk, at), count) in walks.iter().zip(POINTS) {
         let (mut track, _) = walk.track("petwalker.v1.msgpack").await;
-        assert_eq!(track.ask(&points(1, 1..=count)).await["contiguous_seq"], count);
+        assert_eq!(track.ask(&points_at(*at, 1, 1..=count)).await["contiguous_seq"], count);
     }
     first.stop().await;
     let old = keep_region(&data, elsewhere.path());
-    let digest = std::fs::read(&old).expect("read");
+    let held = holdings(&old).await;
     let config = node(&elsewhere.path().join("second"));
     let wish = Wish { log: Some(old.clone()), ..Wish::default() };
     bring_back(&config, &place, &wish).await.expect("restored");
-    assert_eq!(std::fs::read(&old).expect("read"), digest, "the file that was kept is as it was");
+    assert_eq!(holdings(&old).await, held, "the file that was kept is as it was");
     let second = TestNode::start(|_| config).await;
-    for (walk, count) in walks.iter().zip(POINTS) {
+    for ((walk, _), count) in walks.iter().zip(POINTS) {
         let walker = walk.walker.at(&second.url);
         let mut track = walker.socket(&walk.path("/track"), "petwalker.v1.json").await.expect("opened");
         let greeting = track.next().await;
-        assert_eq!((&greeting["contiguous_seq"], &greeting["missing"]), (&json!(count), &json!([])), "{greeting}");
+        assert_eq!(
+            (&greeting["contiguous_seq"], &greeting["missing"]),
+            (&json!(count), &json!([])),
+            "{greeting}"
+        );
         let route = walk.tutor.at(&second.url).get(&walk.path("/route")).await.ok();
         assert_eq!(route["points"], count, "{route}");
     }

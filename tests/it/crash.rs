@@ -10,7 +10,7 @@ use edge_node::Node;
 use petwalker_tests::{Client, Socket, TestNode, config};
 use serde_json::{Value, json};
 
-use crate::live::{Walk, points};
+use crate::live::{Walk, points_at};
 
 const DATA: &str = "PETWALKER_TEST_DATA";
 /// Where the node's log goes, in its data folder.
@@ -189,10 +189,11 @@ async fn a_node_that_stops_leaves_nothing_out_of_its_events() {
     let node = TestNode::start(|_| config(&data)).await;
     let walk = Walk::begin_on(&node.client(), -23.5, -46.6).await;
     let (mut track, _) = walk.track("petwalker.v1.json").await;
-    assert_eq!(track.ask(&points(1, 1..=60)).await["contiguous_seq"], 60);
+    assert_eq!(track.ask(&points_at((-23.5, -46.6), 1, 1..=60)).await["contiguous_seq"], 60);
     node.stop().await;
     let path = data.join("region.db");
-    let database = libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
+    let database =
+        libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
     let sql = "SELECT count(*), sum(untold_since_ms IS NOT NULL), sum(told_bytes = length(tail) AND told_bytes > 0) FROM tracks";
     let row = database.query(sql, ()).await.expect("asked").next().await.expect("read").expect("a row");
     let figures: [u64; 3] = [0, 1, 2].map(|column| row.get(column).expect("a number"));
@@ -201,7 +202,11 @@ async fn a_node_that_stops_leaves_nothing_out_of_its_events() {
     let node = TestNode::start(|_| config(&data)).await;
     let walk = Walk { walker: walk.walker.at(&node.url), tutor: walk.tutor.at(&node.url), ride: walk.ride };
     let (_, greeting) = walk.track("petwalker.v1.json").await;
-    assert_eq!((&greeting["contiguous_seq"], &greeting["replicated_seq"]), (&json!(60), &json!(60)), "{greeting}");
+    assert_eq!(
+        (&greeting["contiguous_seq"], &greeting["replicated_seq"]),
+        (&json!(60), &json!(60)),
+        "{greeting}"
+    );
     node.stop().await;
 }
 

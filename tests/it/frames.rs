@@ -21,7 +21,11 @@ async fn babble(mut socket: Socket, stop: Arc<AtomicBool>) -> usize {
             on_their_way += 1;
         } else {
             let refused = socket.next().await;
-            assert_eq!((&refused["type"], &refused["code"]), (&json!("refused"), &json!("malformed")), "{refused}");
+            assert_eq!(
+                (&refused["type"], &refused["code"]),
+                (&json!("refused"), &json!("malformed")),
+                "{refused}"
+            );
             on_their_way -= 1;
             answered += 1;
         }
@@ -47,7 +51,11 @@ async fn frames_that_mean_nothing_keep_nobody_elses_from_being_stored() {
     let (mut track, _) = walk.track(PACKED).await;
     for frame in 0..30_u32 {
         let answer = track.ask(&points(frame, frame * 5 + 1..=frame * 5 + 5)).await;
-        assert_eq!((&answer["type"], &answer["stored"]), (&json!("stored"), &json!(5)), "frame {frame}: {answer}");
+        assert_eq!(
+            (&answer["type"], &answer["stored"]),
+            (&json!("stored"), &json!(5)),
+            "frame {frame}: {answer}"
+        );
     }
     stop.store(true, Ordering::Release);
     for task in babbling {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::ways::{cluster_in, stop};
 use super::{PATIENCE, PLACE, REGION};
-use crate::live::{Walk, points};
+use crate::live::{Walk, points_at};
 
 const PACKED: &str = "petwalker.v1.msgpack";
 const HEADER: &str = "petwalker-durability";
@@ -51,7 +51,9 @@ async fn track(cluster: &Cluster, walk: &Walk) -> (Socket, Value) {
                 let greeting = socket.next().await;
                 return (socket, greeting);
             }
-            Err((503, _)) if began.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err((503, _)) if began.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_millis(20)).await
+            }
             Err(refused) => panic!("{refused:?}"),
         }
     }
@@ -75,14 +77,15 @@ async fn send(mut socket: Socket, stop: Arc<AtomicBool>, said: tokio::sync::watc
         if stop.load(Ordering::Acquire) {
             break;
         }
-        let message = points(frame, frame * 3 + 1..=frame * 3 + 3);
+        let message = points_at(PLACE, frame, frame * 3 + 1..=frame * 3 + 3);
         let Some(answer) = socket.try_ask(&message).await else { break };
         if answer["type"] != "stored" {
             // To be sent again, elsewhere.
             assert_eq!(answer["code"], "unavailable", "{answer}");
             break;
         }
-        last = Said { stored: number(&answer, "contiguous_seq"), replicated: number(&answer, "replicated_seq") };
+        last =
+            Said { stored: number(&answer, "contiguous_seq"), replicated: number(&answer, "replicated_seq") };
         assert!(last.replicated <= last.stored, "{answer}");
         said.send_replace(last);
     }
@@ -95,7 +98,7 @@ async fn points_that_were_acknowledged_are_at_the_next_owner_after_a_hand_over()
     let cluster = cluster_in(folder.path(), config(folder.path())).await;
     let (_, url, _) = owner(&cluster).await;
     let walk = Walk::begin_on(&Client::of(&url), PLACE.0, PLACE.1).await;
-    let body = json!({ "points": points(0, 1..=60)["points"] });
+    let body = json!({ "points": points_at(PLACE, 0, 1..=60)["points"] });
     let answer = walk.walker.post(&walk.path("/points"), &body).await;
     assert_eq!(answer.headers[HEADER], "local", "they are in no event yet");
     assert_eq!(number(&answer.ok(), "contiguous_seq"), 60);
@@ -104,7 +107,7 @@ async fn points_that_were_acknowledged_are_at_the_next_owner_after_a_hand_over()
     assert_eq!((number(&greeting, "contiguous_seq"), number(&greeting, "last_seq")), (60, 60), "{greeting}");
     // Within seconds what is stored is on every replica, and said to be.
     let began = Instant::now();
-    socket.ask(&points(1, 61..=75)).await;
+    socket.ask(&points_at(PLACE, 1, 61..=75)).await;
     while number(&socket.ask(&json!({ "type": "status", "id": 2 })).await, "replicated_seq") < 75 {
         assert!(began.elapsed() < PATIENCE, "never on every replica");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -130,7 +133,11 @@ async fn points_said_to_be_on_every_replica_survive_the_owner_that_is_killed() {
     let (name, url, _) = owner(&cluster).await;
     let walk = Walk::begin_on(&Client::of(&url), PLACE.0, PLACE.1).await;
     let (socket, greeting) = track(&cluster, &walk).await;
-    assert_eq!((&greeting["contiguous_seq"], &greeting["replicated_seq"]), (&json!(0), &json!(0)), "{greeting}");
+    assert_eq!(
+        (&greeting["contiguous_seq"], &greeting["replicated_seq"]),
+        (&json!(0), &json!(0)),
+        "{greeting}"
+    );
     let (said, mut heard) = tokio::sync::watch::channel(Said::default());
     let sending = tokio::spawn(send(socket, Arc::default(), said));
     // Beyond a chunk, and beyond the first number that was said to be safe.
@@ -152,7 +159,7 @@ async fn points_said_to_be_on_every_replica_survive_the_owner_that_is_killed() {
     let mut left: Vec<u32> = rest.collect();
     while !left.is_empty() {
         let frame: Vec<u32> = left.drain(..left.len().min(900)).collect();
-        let answer = socket.ask(&points(1, frame)).await;
+        let answer = socket.ask(&points_at(PLACE, 1, frame)).await;
         assert_eq!(answer["type"], "stored", "{answer}");
     }
     let answer = socket.ask(&json!({ "type": "status" })).await;
@@ -167,7 +174,7 @@ async fn points_are_in_the_topic_once_their_edge_has_stopped() {
     let (name, url, _) = owner(&cluster).await;
     let walk = Walk::begin_on(&Client::of(&url), PLACE.0, PLACE.1).await;
     let (mut socket, _) = track(&cluster, &walk).await;
-    assert_eq!(number(&socket.ask(&points(1, 1..=60)).await, "contiguous_seq"), 60);
+    assert_eq!(number(&socket.ask(&points_at(PLACE, 1, 1..=60)).await, "contiguous_seq"), 60);
     stop(cluster).await;
     // Its disk is lost: what it had is in the topic alone.
     std::fs::remove_dir_all(folder.path().join(name).join("regions")).expect("removed");
@@ -188,7 +195,7 @@ async fn an_acknowledgement_says_no_more_than_is_true() {
     let cluster = cluster_in(folder.path(), base).await;
     let (_, url, _) = owner(&cluster).await;
     let walk = Walk::begin_on(&Client::of(&url), PLACE.0, PLACE.1).await;
-    let body = json!({ "points": points(0, 1..=10)["points"] });
+    let body = json!({ "points": points_at(PLACE, 0, 1..=10)["points"] });
     let answer = walk.walker.post(&walk.path("/points"), &body).await;
     assert_eq!(answer.headers[HEADER], "stream");
     assert!(!answer.headers.contains_key("edge-kept"), "{:?}", answer.headers);
@@ -196,7 +203,7 @@ async fn an_acknowledgement_says_no_more_than_is_true() {
     assert_eq!(number(&greeting, "replicated_seq"), 10, "it was said to be, and is");
     // A client cannot say how far the stream is.
     let forged = [("edge-published", "all")];
-    let body = json!({ "points": points(0, 11..=12)["points"] });
+    let body = json!({ "points": points_at(PLACE, 0, 11..=12)["points"] });
     let answer = walk.walker.post_with(&walk.path("/points"), &body, &forged).await.ok();
     assert_eq!(number(&answer, "replicated_seq"), 10, "{answer}");
     // What is in no event is on one disk, whatever its class promises.

@@ -71,11 +71,13 @@ fn internal_routes() -> Router {
 
 /// A command whose effect is in no event of the region: the node is told, so that it says no more of it than is true.
 fn elsewhere(route: MethodRouter) -> MethodRouter {
-    route.layer(map_response(async |mut response: Response| {
-        let (name, value) = ELSEWHERE;
-        response.headers_mut().insert(name, value);
-        response
-    }))
+    route.layer(map_response(kept_elsewhere))
+}
+
+async fn kept_elsewhere(mut response: Response) -> Response {
+    let (name, value) = ELSEWHERE;
+    response.headers_mut().insert(name, value);
+    response
 }
 
 fn people() -> Router {

@@ -35,7 +35,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_task_that_panics_is_begun_anew() {
         let begun = Arc::new(AtomicU32::new(0));
         let counted = begun.clone();

@@ -97,8 +97,9 @@ struct Batch {
 
 impl Batch {
     async fn add(&mut self, envelope: &Envelope, record: Vec<u8>) -> anyhow::Result<()> {
-        let records = self.records.iter().chain([&record]).map(Vec::as_slice);
-        if self.records.len() == BATCH_MAX || fitting(records) <= self.records.len() {
+        let waiting = self.records.len();
+        let fit = fitting(self.records.iter().chain([&record]).map(Vec::as_slice));
+        if waiting == BATCH_MAX || fit <= waiting {
             self.hand_over().await?;
         }
         self.end = self.end.advance(envelope, &record)?;

@@ -25,7 +25,7 @@ use self::subscription::{Step, Subscriptions};
 use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
 use super::problem::Problem;
-use super::replicas::Replicas;
+use super::replicas::{ELSEWHERE, Replicas};
 use super::{READ, local};
 
 /// Deepest nesting of selections, fragments included.
@@ -102,6 +102,40 @@ struct GetRequest {
     variables: Option<String>,
 }
 
+/// Commands of which the region's events tell. A document with any other is worth no more than the disk that it is kept on.
+const IN_EVENTS: [&str; 18] = [
+    "createQuote",
+    "requestRide",
+    "acceptRide",
+    "declineRide",
+    "arrive",
+    "startRide",
+    "pauseRide",
+    "resumeRide",
+    "completeRide",
+    "interruptRide",
+    "cancelRide",
+    "reportNoShow",
+    "appendPoints",
+    "reportApproach",
+    "putMark",
+    "removeMark",
+    "setFences",
+    "eraseRoute",
+];
+
+/// Whether the region's events tell of everything that the document commands. What is not said plainly is not known to be.
+fn all_in_events(request: &mut Request) -> bool {
+    let told = |item: &Selection| match item {
+        Selection::Field(field) => IN_EVENTS.contains(&field.node.name.node.as_str()),
+        Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
+    };
+    request.parsed_query().is_ok_and(|document| {
+        let sets = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
+        sets.flat_map(|set| &set.items).all(|item| told(&item.node))
+    })
+}
+
 /// GET: queries only.
 pub async fn get(parts: Parts) -> Response {
     let mut request = match axum::extract::Query::<GetRequest>::try_from_uri(&parts.uri) {
@@ -156,9 +190,14 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
         return Problem::new("invalid", detail).at("query").into_response();
     }
     let reads = !holds(&mut request, |kind| kind == OperationType::Mutation);
+    let in_events = reads || all_in_events(&mut request);
     let mut response = local(execute(&parts, &body, request)).await;
     if reads {
         response.headers_mut().insert(READ, HeaderValue::from_static("1"));
+    }
+    if !in_events {
+        let (name, value) = ELSEWHERE;
+        response.headers_mut().insert(name, value);
     }
     response
 }

@@ -46,7 +46,8 @@ fn begin(sql: &NativeDatabase, ride: RideId) {
 fn point(seq: u32) -> TrackPoint {
     let moment = UtcMillis::new(1_780_000_000_000 + i64::from(seq) * 5_000);
     let lat = -23.55 + f64::from(seq % 9) * 1e-5;
-    TrackPoint::new(seq, moment, (lat, -46.63), 5.0, seq.is_multiple_of(2).then_some(760.5)).expect("in range")
+    TrackPoint::new(seq, moment, (lat, -46.63), 5.0, seq.is_multiple_of(2).then_some(760.5))
+        .expect("in range")
 }
 
 fn store(sql: &NativeDatabase, ride: RideId, after_ms: i64, seqs: std::ops::RangeInclusive<u32>) -> Receipt {
@@ -66,7 +67,8 @@ fn follow(standby: &NativeDatabase, records: &[Vec<u8>]) {
 /// Bytes of points that an event holds.
 fn bytes_in(record: &[u8]) -> usize {
     let facts: Kept = Envelope::decode(record).expect("an event").facts().expect("facts");
-    let plain = key_of(facts.ride_id, &tutors()).open(&context(facts.ride_id), &facts.sealed).expect("opened");
+    let plain =
+        key_of(facts.ride_id, &tutors()).open(&context(facts.ride_id), &facts.sealed).expect("opened");
     let sealed: Sealed = rmp_serde::from_slice(&plain).expect("read");
     sealed.tail.len() + sealed.chunks.iter().map(|(_, chunk)| chunk.len()).sum::<usize>()
 }
@@ -90,7 +92,11 @@ fn events_hold_each_point_once_and_a_reader_of_some_of_them_has_a_whole_track() 
         follow(&standby, &log[..length]);
         let held = progress(&standby, ride).expect("read");
         let points = points_after(&standby, ride, 0).expect("read");
-        assert_eq!((points.len(), held.seqs.contiguous()), (held.count as usize, held.count), "of {length} events");
+        assert_eq!(
+            (points.len(), held.seqs.contiguous()),
+            (held.count as usize, held.count),
+            "of {length} events"
+        );
         assert!(points.iter().zip(1..).all(|(held, seq)| held.seq == seq));
     }
     let stored = owner.query(
@@ -109,7 +115,8 @@ fn events_hold_each_point_once_and_a_reader_of_some_of_them_has_a_whole_track() 
 fn what_the_events_lack_is_told_in_time_once_and_as_of_then() {
     let (sql, ride) = walk();
     let before = records(&sql).len();
-    let settled = |after_ms, lacking| settle_due(&sql, &mut at(after_ms), Millis::new(lacking)).expect("told");
+    let settled =
+        |after_ms, lacking| settle_due(&sql, &mut at(after_ms), Millis::new(lacking)).expect("told");
     assert_eq!(settled(0, 0).told, 0, "nothing is lacking");
     store(&sql, ride, 100, 1..=60);
     store(&sql, ride, 400, 61..=62);
@@ -168,7 +175,6 @@ fn a_file_that_goes_beyond_its_log_takes_over_what_others_told() {
     let name = path.to_str().expect("UTF-8");
     owner.execute("VACUUM INTO ?1", &[name.into()]).expect("copied");
     let copy = NativeDatabase::open(name, "").expect("opens");
-    std::fs::remove_file(&path).expect("removed");
     let heir = empty();
     follow(&heir, &records(&owner));
     // The device sends again what the heir lacks, and goes on.
@@ -178,6 +184,7 @@ fn a_file_that_goes_beyond_its_log_takes_over_what_others_told() {
     follow(&copy, &records(&heir));
     assert_eq!(points_after(&copy, ride, 0), points_after(&heir, ride, 0));
     assert_eq!(progress(&copy, ride), progress(&heir, ride));
+    std::fs::remove_file(&path).expect("removed");
 }
 
 /// As schema 1 wrote it: the whole tail each time, and one chunk.
@@ -202,7 +209,8 @@ fn what_was_told_before_is_read() {
         let sealed = keeper.key.seal([5; 24], &context(ride), &plain).into();
         let facts = Kept { ride_id: ride, tutor_id: keeper.tutor_id, sealed };
         let stream_id = format!("track/{ride}/kept");
-        let event = NewEvent { event_type: KEPT, stream_id, version: 1, schema, facts: &facts, command: None };
+        let event =
+            NewEvent { event_type: KEPT, stream_id, version: 1, schema, facts: &facts, command: None };
         let region = Region::read(&owner).expect("a region");
         petwalker_store::append(&owner, &region, &mut at(2), event).expect("appended");
     };
@@ -210,7 +218,10 @@ fn what_was_told_before_is_read() {
     store(&owner, ride, 1, 1..=20);
     tell(1, tail(), None);
     store(&owner, ride, 1, 21..=140);
-    let chunk = owner.query("SELECT points FROM track_chunks", &[]).expect("read")[0].blob(0).expect("a chunk").to_vec();
+    let chunk = owner.query("SELECT points FROM track_chunks", &[]).expect("read")[0]
+        .blob(0)
+        .expect("a chunk")
+        .to_vec();
     tell(1, tail(), Some((0, chunk.into())));
     let standby = empty();
     follow(&standby, &records(&owner));
