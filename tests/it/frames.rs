@@ -61,8 +61,6 @@ async fn frames_that_mean_nothing_keep_nobody_elses_from_being_stored() {
     for task in babbling {
         assert!(task.await.expect("no panic") > 0, "it was not answered at all");
     }
-    let metrics = node.metrics().await;
-    assert!(!metrics.contains("socket_frames_refused_total"), "{metrics}");
     node.stop().await;
 }
 
