@@ -10,6 +10,10 @@ use super::bindings::petwalker::{
     advice::health, billing::invoices, identity::accounts, insights::figures, marketplace::shop,
     matching::rides, notifications::inbox, pricing::quotes, tracking::routes,
 };
+use crate::domain::{MESSAGE_CHARS_MAX, bounded};
+
+/// Most characters of a field's name in a problem: names may come from the client.
+const FIELD_CHARS_MAX: usize = 100;
 
 /// Why a request was refused. Nothing was changed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -32,6 +36,10 @@ pub struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     pub region: Option<String>,
+    /// After how many seconds to try again, for the header `Retry-After`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub retry_after_s: Option<u32>,
 }
 
 /// The status of a code, and its title.
@@ -60,6 +68,7 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "misdirected" => (StatusCode::MISDIRECTED_REQUEST, "Another region answers for it"),
         "body-too-large" => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
         "unsupported-media-type" => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body's type is not taken"),
+        "too-many-requests" => (StatusCode::TOO_MANY_REQUESTS, "Too many requests"),
         "too-many-attempts" => (StatusCode::TOO_MANY_REQUESTS, "Too many attempts"),
         "invalid" => (StatusCode::UNPROCESSABLE_ENTITY, "An input is out of its range"),
         "key-reused" => (StatusCode::UNPROCESSABLE_ENTITY, "The idempotency key was used for something else"),
@@ -81,9 +90,11 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             code: code.to_owned(),
-            detail: detail.into(),
+            // What a reader of JSON says may repeat what it read.
+            detail: bounded(detail.into(), MESSAGE_CHARS_MAX),
             field: None,
             region: None,
+            retry_after_s: None,
         }
     }
 
@@ -95,7 +106,7 @@ impl Problem {
 
     /// The same, with the input at fault.
     pub fn at(mut self, field: impl Into<String>) -> Self {
-        self.field = Some(field.into());
+        self.field = Some(bounded(field.into(), FIELD_CHARS_MAX));
         self
     }
 
@@ -110,6 +121,11 @@ impl Problem {
     /// A body larger than any request needs.
     pub fn body_too_large() -> Self {
         Self::new("body-too-large", "the body is larger than this service takes")
+    }
+
+    /// A body that the operation needs and that is not there.
+    pub fn body_missing() -> Self {
+        Self::new("malformed", "a body is required; send at least {} where every field may be left out")
     }
 
     fn of_refusal<C: Serialize>(code: &C, message: String, field: Option<String>) -> Self {
@@ -136,7 +152,14 @@ macro_rules! from_refusals {
     )*};
 }
 
-from_refusals! { accounts rides quotes routes invoices shop photos inbox figures }
+from_refusals! { rides quotes routes invoices shop photos inbox figures }
+
+impl From<accounts::Refusal> for Problem {
+    fn from(refusal: accounts::Refusal) -> Self {
+        let retry_after_s = refusal.retry_after_s;
+        Self { retry_after_s, ..Self::of_refusal(&refusal.code, refusal.message, refusal.field) }
+    }
+}
 
 impl From<health::BadInput> for Problem {
     fn from(bad: health::BadInput) -> Self {
@@ -153,6 +176,12 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(region) = self.region.as_ref().and_then(|region| HeaderValue::try_from(region).ok()) {
             headers.insert(super::REGION, region);
+        }
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            if let Ok(limit) = HeaderValue::try_from(format!("\"account\";r=0;t={seconds}")) {
+                headers.insert("ratelimit", limit);
+            }
         }
         match status {
             StatusCode::SERVICE_UNAVAILABLE => {

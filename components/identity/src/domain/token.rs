@@ -4,10 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use petwalker_kernel::{AccountId, Millis, Moment, UtcMillis};
+use petwalker_seal::SealKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::account::Role;
+use super::account::{Role, email_key};
 
 /// How long an access token is good for.
 pub const ACCESS_TTL: Millis = Millis::from_mins(15);
@@ -63,10 +64,20 @@ struct Header {
     kid: String,
 }
 
-/// The key that signs, and its name.
+/// The key that signs, and its name; and what keyed digests are made with.
 pub struct Keys {
     signing: SigningKey,
     kid: String,
+    attempts: SealKey,
+}
+
+/// Under what attempts are counted: where they are kept, and what tells them from others there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptKey {
+    /// The place.
+    pub place: u16,
+    /// A keyed digest.
+    pub digest: [u8; 16],
 }
 
 impl Keys {
@@ -79,7 +90,19 @@ impl Keys {
         let seed: [u8; 32] = seed.try_into().map_err(|_| TokenError::Malformed)?;
         let signing = SigningKey::from_bytes(&seed);
         let digest = Sha256::digest(signing.verifying_key().as_bytes());
-        Ok(Self { signing, kid: BASE64.encode(&digest[..8]) })
+        let attempts = SealKey::new(seed).derive("petwalker/attempts/v1");
+        Ok(Self { signing, kid: BASE64.encode(&digest[..8]), attempts })
+    }
+
+    /// Under what attempts of a kind are counted that are made for an e-mail address. Without the application's seed it
+    /// tells nothing of the address.
+    #[must_use]
+    pub fn attempt_key(&self, kind: &str, email: &str) -> AttemptKey {
+        let derived = self.attempts.derive(&format!("{kind}/{}", email_key(email)));
+        let [high, low, rest @ ..] = derived.as_bytes();
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&rest[..16]);
+        AttemptKey { place: u16::from_be_bytes([*high, *low]), digest }
     }
 
     /// The public key as a JSON Web Key Set.

@@ -18,11 +18,13 @@ impl Guest for Component {
             id: command.id,
             fingerprint: command.fingerprint,
         };
+        let keys = keys::keys().await?;
         let operator_code = keys::operator_code().await?;
         let sql = global()?;
         let request = convert::sign_up(request);
-        let account =
-            Ambient::moment(|moment| service::sign_up(&sql, moment, &command, &request, &operator_code))?;
+        let account = Ambient::moment(|moment| {
+            service::sign_up_within_budget(&sql, moment, keys, &command, &request, &operator_code)
+        })?;
         Ok(convert::account(account))
     }
 

@@ -197,6 +197,7 @@ impl From<Refusal> for wit::Refusal {
             Refusal::BadCredentials => Code::BadCredentials,
             Refusal::BadToken(_) | Refusal::SessionEnded => Code::BadToken,
             Refusal::TokenReused => Code::TokenReused,
+            Refusal::TooManyRequests { .. } => Code::TooManyRequests,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
             Refusal::Command(CommandError::Sql(_)) | Refusal::Password(_) => Code::Unavailable,
         };
@@ -204,6 +205,10 @@ impl From<Refusal> for wit::Refusal {
             Refusal::Invalid(invalid) => Some(invalid.field.to_owned()),
             _ => None,
         };
-        Self { code, message: refusal.to_string(), field }
+        let retry_after_s = match &refusal {
+            Refusal::TooManyRequests { retry_after_s } => Some(*retry_after_s),
+            _ => None,
+        };
+        Self { code, message: refusal.to_string(), field, retry_after_s }
     }
 }

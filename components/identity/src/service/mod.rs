@@ -1,5 +1,6 @@
 //! Signing up and in, and keeping profiles.
 
+mod attempts;
 mod profiles;
 mod sessions;
 mod sign_up;
@@ -10,6 +11,7 @@ use petwalker_store::{CommandError, SqlError};
 
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
+pub use attempts::sign_up_within_budget;
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, seal_key, sign_up};
@@ -42,6 +44,12 @@ pub enum Refusal {
     /// Wrong address or password.
     #[error("wrong e-mail address or password")]
     BadCredentials,
+    /// Too many attempts failed, or a session was refreshed too often.
+    #[error("too many attempts; try again in {retry_after_s} s")]
+    TooManyRequests {
+        /// Seconds until the next attempt is looked at.
+        retry_after_s: u32,
+    },
     /// The token is not accepted.
     #[error(transparent)]
     BadToken(#[from] TokenError),

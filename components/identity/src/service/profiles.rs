@@ -7,6 +7,9 @@ use super::{Caller, Refusal};
 use crate::domain::{Invalid, Pet, PetDetails, Role, WalkerDetails, WalkerProfile};
 use crate::sql;
 
+/// Most pets that are looked up at once.
+const LOOKED_UP_MAX: usize = 10;
+
 /// What a tutor thinks of a walk.
 #[derive(Clone, Debug)]
 pub struct Rating {
@@ -55,8 +58,12 @@ pub fn list_pets(sql: &impl Sql, caller: Caller) -> Result<Vec<Pet>, Refusal> {
 /// Pets by id. A tutor gets the own ones only.
 ///
 /// # Errors
-/// When one is missing or another's.
+/// When one is missing or another's, or there are too many.
 pub fn get_pets(sql: &impl Sql, caller: Caller, ids: &[PetId]) -> Result<Vec<Pet>, Refusal> {
+    if ids.len() > LOOKED_UP_MAX {
+        let message = format!("may name {LOOKED_UP_MAX} pets");
+        return Err(Refusal::Invalid(Invalid { field: "pet_ids", message }));
+    }
     ids.iter()
         .map(|id| {
             sql::pet(sql, *id)?

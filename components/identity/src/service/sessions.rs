@@ -1,10 +1,14 @@
 //! Logging in, refreshing, logging out.
 
-use petwalker_kernel::{Moment, SessionId};
+use petwalker_kernel::{Millis, Moment, SessionId};
 use petwalker_store::{Sql, transaction};
 
+use super::attempts::Counted;
 use super::{Caller, Refusal};
-use crate::domain::{Account, Keys, OpaqueToken, REFRESH_TTL, verify_password};
+use crate::domain::{
+    Account, EMAIL_BYTES_MAX, Keys, LOG_INS, OpaqueToken, PASSWORD_BYTES_MAX, REFRESH_TTL, REFRESH_WINDOW,
+    REFRESHES_MAX, invalid, seconds, verify_password,
+};
 use crate::sql;
 
 /// A hash that no password has, so that an unknown address takes as long as a known one.
@@ -22,10 +26,10 @@ pub struct SessionTokens {
     pub account: Account,
 }
 
-/// Opens a session.
+/// Opens a session. Failures are counted by address, known or not; the right password clears them.
 ///
 /// # Errors
-/// When address or password are wrong.
+/// When address or password are wrong or too long, or too many were wrong before.
 pub fn log_in(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
@@ -33,11 +37,25 @@ pub fn log_in(
     email: &str,
     password: &str,
 ) -> Result<SessionTokens, Refusal> {
+    if email.len() > EMAIL_BYTES_MAX {
+        return Ok(invalid("email", "may have 254 characters")?);
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Ok(invalid("password", format!("may have {PASSWORD_BYTES_MAX} bytes"))?);
+    }
+    let counted = Counted { key: keys.attempt_key("log-in", email), budget: &LOG_INS };
+    counted.admit(sql, moment.now)?;
     let known = sql::credentials(sql, email)?;
     let hash = known.as_ref().map_or(NOBODYS_HASH, |(_, hash)| hash);
     let right = verify_password(password, hash)?;
-    let Some((account, _)) = known.filter(|_| right) else { return Err(Refusal::BadCredentials) };
+    let Some((account, _)) = known.filter(|_| right) else {
+        return Err(counted.failed(sql, moment.now, Refusal::BadCredentials));
+    };
     transaction(sql, |sql| {
+        // Asked again: of guesses that run beside each other, the right one must not be told after too many wrong ones.
+        if counted.admit(sql, moment.now)?.is_some() {
+            sql::clear_attempts(sql, &counted.key)?;
+        }
         sql::purge(sql, account.id, moment.now)?;
         let session = SessionId::new(moment);
         sql::insert_session(sql, session, account.id, moment.now.plus(REFRESH_TTL))?;
@@ -64,7 +82,7 @@ fn hand_out(
 /// Trades a refresh token. One that was traded before ends its session: either side may be a thief.
 ///
 /// # Errors
-/// When the token is unknown, used, or its session has ended.
+/// When the token is unknown, used, or its session has ended or was refreshed too often.
 pub fn refresh(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
@@ -81,6 +99,12 @@ pub fn refresh(
             // Committed, unlike a refusal: the session must stay ended.
             sql::revoke(sql, trade.session, moment.now)?;
             return Ok(None);
+        }
+        let window = moment.now.plus(Millis::new(-REFRESH_WINDOW.get()));
+        let (count, first) = sql::refreshes_since(sql, trade.session, window)?;
+        if let Some(first) = first.filter(|_| count >= REFRESHES_MAX) {
+            let retry_after_s = seconds(first.plus(REFRESH_WINDOW).since(moment.now));
+            return Err(Refusal::TooManyRequests { retry_after_s });
         }
         sql::mark_used(sql, token.digest(), moment.now)?;
         let account = sql::session_account(sql, trade.session)?.ok_or(Refusal::SessionEnded)?;
@@ -159,6 +183,16 @@ mod tests {
         assert_ne!(first.refresh_token, second.refresh_token);
         assert_eq!(refresh(&sql, moment, &keys, &first.refresh_token), Err(Refusal::TokenReused));
         assert_eq!(refresh(&sql, moment, &keys, &second.refresh_token), Err(Refusal::SessionEnded));
+
+        let mut last = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
+        for _ in 0..60 {
+            last = refresh(&sql, moment, &keys, &last.refresh_token).expect("refreshed");
+        }
+        let often = Err(Refusal::TooManyRequests { retry_after_s: 3_600 });
+        assert_eq!(refresh(&sql, moment, &keys, &last.refresh_token), often);
+        moment.now = NOW.plus(petwalker_kernel::Millis::from_mins(60));
+        refresh(&sql, moment, &keys, &last.refresh_token).expect("the token is as good as before");
+        moment.now = NOW;
 
         let third = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
         log_out(&sql, moment, &third.refresh_token).expect("out");

@@ -87,6 +87,22 @@ pub fn mark_used(sql: &impl Sql, digest: [u8; 32], now: UtcMillis) -> Result<(),
     Ok(())
 }
 
+/// How many of a session's refresh tokens were traded after a moment, and when the first of them was.
+///
+/// # Errors
+/// When the database fails.
+pub fn refreshes_since(
+    sql: &impl Sql,
+    session: SessionId,
+    since: UtcMillis,
+) -> Result<(u32, Option<UtcMillis>), SqlError> {
+    let row = sql.first(
+        "SELECT count(*), min(used_at_ms) FROM refresh_tokens WHERE session_id = ?1 AND used_at_ms > ?2",
+        &[Value::display(&session), since.into()],
+    )?;
+    row.map_or(Ok((0, None)), |row| Ok((row.uint(0)?, row.opt_int(1)?.map(UtcMillis::new))))
+}
+
 /// Ends a session.
 ///
 /// # Errors
