@@ -1,8 +1,11 @@
 //! GraphQL over HTTP: the same operations as REST. Subscriptions come by the node's sockets.
 //!
 //! Follows the GraphQL-over-HTTP draft: POST with a JSON body, GET for queries only, and the status codes that go with
-//! `application/graphql-response+json` where a client accepts it.
+//! `application/graphql-response+json` where a client accepts it. Every document is measured before it is parsed and weighed
+//! before it is validated ([`crate::domain`]), whichever way it comes.
 
+mod answer;
+mod introspection;
 mod mutation;
 mod query;
 mod subscription;
@@ -11,11 +14,11 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::futures_util::StreamExt as _;
 use async_graphql::parser::types::{OperationType, Selection};
-use async_graphql::{Name, PathSegment, Request, Schema};
+use async_graphql::{Name, PathSegment, Request, Schema, ServerError};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use serde::Deserialize;
 
 use self::mutation::Mutation;
@@ -26,31 +29,29 @@ use super::bindings::petwalker::identity::accounts::{Caller, Command};
 use super::extract::{self, Context};
 use super::problem::Problem;
 use super::{READ, local};
-
-/// Deepest nesting of selections, fragments included.
-const NESTING_MAX: usize = 32;
-/// Deepest nesting of a query.
-const DEPTH_MAX: usize = 12;
-/// Most fields of a query.
-const COMPLEXITY_MAX: usize = 400;
+use crate::domain::document::{BUDGET, admit};
+use crate::domain::weight::Kinds;
 
 type PetWalkerSchema = Schema<Query, Mutation, Subscriptions>;
 
 fn schema() -> &'static PetWalkerSchema {
     static SCHEMA: OnceLock<PetWalkerSchema> = OnceLock::new();
-    SCHEMA.get_or_init(|| {
-        Schema::build(Query, Mutation, Subscriptions)
-            .limit_depth(DEPTH_MAX)
-            .limit_complexity(COMPLEXITY_MAX)
-            .limit_recursive_depth(NESTING_MAX)
-            .finish()
-    })
+    // The library's own limits are asked while it walks fragments as often as they are spread: too late.
+    SCHEMA.get_or_init(|| Schema::build(Query, Mutation, Subscriptions).finish())
 }
 
-/// `/graphql/schema`: the schema as text.
+/// Admits the document of a request, which is then parsed.
+fn admitted(request: &mut Request) -> Result<Kinds, ServerError> {
+    let admitted = admit(&request.query).map_err(answer::violation)?;
+    request.set_parsed_query(admitted.document);
+    Ok(admitted.kinds)
+}
+
+/// `/graphql/schema`: the schema as text. Written once an instance.
 pub async fn schema_text() -> Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
-    (kind, schema().sdl()).into_response()
+    (kind, TEXT.get_or_init(|| schema().sdl()).as_str()).into_response()
 }
 
 /// Who calls, where somebody does, and how the request's commands are named.
@@ -89,6 +90,9 @@ pub fn refused(problem: Problem) -> async_graphql::Error {
         if let Some(region) = problem.region {
             extensions.set("region", region);
         }
+        if let Some(seconds) = problem.retry_after_s {
+            extensions.set(answer::RETRY_AFTER, seconds);
+        }
     })
 }
 
@@ -110,12 +114,19 @@ pub async fn get(parts: Parts) -> Response {
         },
         Err(e) => return Problem::new("malformed", e.body_text()).at("query").into_response(),
     };
-    if holds(&mut request, |kind| kind != OperationType::Query) {
+    let kinds = match admitted(&mut request) {
+        Ok(kinds) => kinds,
+        Err(error) => return answer::refused(&parts.headers, error),
+    };
+    if kinds.mutation || kinds.subscription {
         let mut refusal =
             Problem::new("method-not-allowed", "GET takes queries only; a mutation must be sent with POST")
                 .into_response();
         refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
         return refusal;
+    }
+    if kinds.introspection_only {
+        return local(introspect(&parts, request)).await;
     }
     local(execute(&parts, &[], request)).await
 }
@@ -135,11 +146,6 @@ impl GetRequest {
     }
 }
 
-/// Whether the document holds an operation of such a kind. What cannot be read is left to the execution to refuse.
-fn holds(request: &mut Request, kind: impl Fn(OperationType) -> bool) -> bool {
-    request.parsed_query().is_ok_and(|document| document.operations.iter().any(|(_, op)| kind(op.node.ty)))
-}
-
 /// POST: a JSON body with `query`, and where needed `variables` and `operationName`.
 pub async fn post(parts: Parts, body: Bytes) -> Response {
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -150,23 +156,23 @@ pub async fn post(parts: Parts, body: Bytes) -> Response {
         Ok(request) => request,
         Err(e) => return Problem::new("malformed", e.to_string()).into_response(),
     };
-    if holds(&mut request, |kind| kind == OperationType::Subscription) {
+    let kinds = match admitted(&mut request) {
+        Ok(kinds) => kinds,
+        Err(error) => return answer::refused(&parts.headers, error),
+    };
+    if kinds.subscription {
         let detail = "a subscription is made over a WebSocket with the subprotocol graphql-transport-ws";
         return Problem::new("invalid", detail).at("query").into_response();
     }
-    let reads = !holds(&mut request, |kind| kind == OperationType::Mutation);
-    let mut response = local(execute(&parts, &body, request)).await;
-    if reads {
+    let mut response = if kinds.introspection_only {
+        local(introspect(&parts, request)).await
+    } else {
+        local(execute(&parts, &body, request)).await
+    };
+    if !kinds.mutation {
         response.headers_mut().insert(READ, HeaderValue::from_static("1"));
     }
     response
-}
-
-/// No data at all means that the document never ran: it could not be read or was not valid.
-fn never_ran(response: &async_graphql::Response) -> bool {
-    response.is_err()
-        && response.data == async_graphql::Value::Null
-        && !response.errors.iter().any(|e| !e.path.is_empty())
 }
 
 /// The region that answers instead, where nothing was answered here because of that.
@@ -192,7 +198,7 @@ fn first_command(request: &mut Request) -> Option<String> {
         .filter(|(_, operation)| operation.node.ty == OperationType::Mutation)?;
     let mut set = &operation.node.selection_set.node;
     // What is nested deeper is refused before anything is executed, and so is a fragment that begins with itself.
-    for _ in 0..=NESTING_MAX {
+    for _ in 0..=BUDGET.levels {
         set = match &set.items.first()?.node {
             Selection::Field(field) => return Some(field.node.response_key().node.to_string()),
             Selection::InlineFragment(fragment) => &fragment.node.selection_set.node,
@@ -226,7 +232,13 @@ pub struct Stepped {
 pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result<Stepped, Problem> {
     let mut request: Request =
         serde_json::from_slice(request).map_err(|e| Problem::new("malformed", e.to_string()))?;
-    if holds(&mut request, |kind| kind == OperationType::Mutation) {
+    let kinds = match admitted(&mut request) {
+        Ok(kinds) => kinds,
+        Err(error) => {
+            return Ok(Stepped { payload: answer::errors(vec![error])?, refused: true, reached: None });
+        }
+    };
+    if kinds.mutation {
         return Err(Problem::new("method-not-allowed", "a mutation must be sent with POST"));
     }
     // Queries and subscriptions name no command.
@@ -236,9 +248,9 @@ pub async fn step(caller: Caller, request: &[u8], cursor: Option<u64>) -> Result
     let response = results.next().await.unwrap_or_default();
     let reached = step.reached();
     // A subscription that could not even begin is refused as a whole.
-    let refused = never_ran(&response) || (response.is_err() && cursor.is_none() && reached.is_none());
-    let payload = if refused { serde_json::to_vec(&response.errors) } else { serde_json::to_vec(&response) };
-    let payload = payload.map_err(|e| Problem::new("internal", e.to_string()))?;
+    let refused =
+        answer::never_ran(&response) || (response.is_err() && cursor.is_none() && reached.is_none());
+    let payload = if refused { answer::errors(response.errors)? } else { answer::body(response)? };
     Ok(Stepped { payload, refused, reached: reached.filter(|reached| !reached.over) })
 }
 
@@ -262,21 +274,21 @@ async fn execute(parts: &Parts, body: &[u8], mut request: Request) -> Response {
             );
         }
     }
-    let never_ran = never_ran(&response);
-    let modern = accepts_graphql_response(&parts.headers);
-    let status = if modern && never_ran { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let kind = if modern {
-        "application/graphql-response+json; charset=utf-8"
-    } else {
-        "application/json; charset=utf-8"
-    };
-    let body = serde_json::to_vec(&response).unwrap_or_default();
-    let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
-    (status, kind, response.http_headers, body).into_response()
+    answer::respond(&parts.headers, response)
 }
 
-fn accepts_graphql_response(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT).iter().any(|value| {
-        value.to_str().is_ok_and(|v| v.to_ascii_lowercase().contains("application/graphql-response+json"))
-    })
+/// Answers what is asked of the schema only. It is the same for everybody, so nobody is authenticated.
+async fn introspect(parts: &Parts, request: Request) -> Response {
+    let key = introspection::key(&request);
+    if let Some(body) = introspection::known(&key) {
+        return answer::of_body(&parts.headers, body);
+    }
+    let response = schema().execute(request).await;
+    if response.is_err() {
+        return answer::respond(&parts.headers, response);
+    }
+    match answer::body(response) {
+        Ok(body) => answer::of_body(&parts.headers, introspection::remember(key, body)),
+        Err(problem) => problem.into_response(),
+    }
 }
