@@ -297,8 +297,18 @@ pub struct AdviceBody {
 
 /// The body of a call that needs none: `{}` or nothing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Option<NoFields>")]
 pub struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoFields {}
+
+impl From<Option<NoFields>> for Nothing {
+    fn from(_: Option<NoFields>) -> Self {
+        Self {}
+    }
+}
 
 /// Pets of the caller.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -6,7 +6,8 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
+use serde::de::value::UnitDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use sha2::{Digest as _, Sha256};
 
 use super::bindings::petwalker::identity::accounts::{self, Caller, Command};
@@ -108,13 +109,20 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
         .ok_or_else(|| Problem::new("malformed", "must be a version such as \"3\"").at("If-Match"))
 }
 
-/// Reads a body by its type: JSON, or MessagePack with named fields. Nothing at all reads as an empty object.
+/// Deepest nesting of a body: JSON's reader has a limit of its own, 128.
+const PACKED_DEPTH_MAX: usize = 64;
+
+/// Reads a body by its type: JSON, or MessagePack with named fields. A body that may be left out reads as nothing at all
+/// (`Option`, [`super::api::Nothing`]); one that may not must be there, since a proxy that drops it must change nothing.
 pub fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        let nothing: UnitDeserializer<serde::de::value::Error> = ().into_deserializer();
+        return T::deserialize(nothing).map_err(|_| Problem::body_missing());
+    }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json");
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
         "application/json" => {
-            let body = if body.is_empty() { b"{}" } else { body };
             let mut reader = serde_json::Deserializer::from_slice(body);
             let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| malformed(&e))?;
             reader.end().map_err(|e| Problem::new("malformed", e.to_string()))?;
@@ -122,7 +130,7 @@ pub fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Resul
         }
         "application/msgpack" | "application/vnd.msgpack" | "application/x-msgpack" => {
             let mut reader = rmp_serde::Deserializer::from_read_ref(body);
-            reader.set_max_depth(64);
+            reader.set_max_depth(PACKED_DEPTH_MAX);
             serde_path_to_error::deserialize(&mut reader).map_err(|e| malformed(&e))
         }
         other => Err(Problem::new(
@@ -182,6 +190,9 @@ impl<S: Sync> FromRequest<S> for Upload {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
         let caller = local(authenticate(&parts.headers)).await?;
+        if bytes.is_empty() {
+            return Err(Problem::body_missing());
+        }
         Ok(Self { caller, bytes })
     }
 }
