@@ -13,6 +13,7 @@ mod fences;
 mod fuzz;
 mod global;
 mod graphql;
+mod graphql_limits;
 mod held;
 mod history;
 mod limits;
