@@ -309,6 +309,36 @@ async fn the_right_password_clears_and_long_ones_are_not_hashed() {
 }
 
 #[tokio::test]
+async fn a_new_password_ends_what_the_old_one_opened() {
+    let client = shared().client();
+    let email = address(&client, "changed").await;
+    let tokens = client.post("/v1/sessions", &log_in(&email, "correct horse")).await.ok();
+    let stolen = client.post("/v1/sessions", &log_in(&email, "correct horse")).await.ok();
+    let owner = client.with_token(tokens["access_token"].as_str().expect("a token"));
+    let change = |current: &str, new: &str| json!({ "current": current, "new": new });
+    client
+        .put("/v1/me/password", &change("correct horse", "battery staple"))
+        .await
+        .refused(401, "unauthenticated");
+    let wrong = owner.put("/v1/me/password", &change("wrong horse!", "battery staple")).await;
+    wrong.refused(422, "invalid");
+    assert_eq!(wrong.json["field"], "current");
+    let own = owner.put("/v1/me/password", &change("correct horse", "battery staple")).await.ok();
+    let refresh = |tokens: &Value| json!({ "refresh_token": tokens["refresh_token"] });
+    for old in [&tokens, &stolen] {
+        client.post("/v1/sessions/refresh", &refresh(old)).await.refused(401, "bad-token");
+    }
+    client.post("/v1/sessions", &log_in(&email, "correct horse")).await.refused(401, "bad-credentials");
+    let own = client.post("/v1/sessions/refresh", &refresh(&own)).await.ok();
+    let body = json!({ "query": "mutation { endSessions }" });
+    let ended = owner.post("/graphql", &body).await.ok();
+    assert_eq!(ended["data"]["endSessions"], true, "{ended}");
+    client.post("/v1/sessions/refresh", &refresh(&own)).await.refused(401, "bad-token");
+    owner.delete("/v1/me/sessions").await;
+    client.post("/v1/sessions", &log_in(&email, "battery staple")).await.ok();
+}
+
+#[tokio::test]
 async fn a_session_is_refreshed_so_often_and_no_more() {
     let client = shared().client();
     let email = address(&client, "refreshed").await;

@@ -26,7 +26,7 @@ pub struct Budget {
     pub arguments: usize,
     /// Commands of a mutation.
     pub commands: u64,
-    /// Commands of a mutation that try a secret: sign-up, log-in, refresh.
+    /// Commands of a mutation that try a secret: sign-up, log-in, refresh, change of a password.
     pub secrets: u64,
     /// Estimated size of what the introspection fields of an operation answer, in values.
     pub introspection: u64,
@@ -171,7 +171,7 @@ fn check(tally: &Tally, operation: OperationType, budget: &Budget) -> Result<(),
         if operation == OperationType::Subscription { budget.subscription_cost } else { budget.cost };
     within("nested fields", tally.depth, budget.depth)?;
     within("commands", tally.commands, budget.commands)?;
-    within("sign-ups, log-ins and refreshes", tally.secrets, budget.secrets)?;
+    within("sign-ups, log-ins, refreshes and changes of a password", tally.secrets, budget.secrets)?;
     within("fields about the schema", tally.introspection_fields, budget.introspection_fields)?;
     within("lists of the schema within each other", tally.introspection_lists, budget.introspection_lists)?;
     let [.., values] = tally.values;

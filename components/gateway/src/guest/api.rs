@@ -75,6 +75,16 @@ pub struct RefreshToken {
     pub refresh_token: String,
 }
 
+/// A new password.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The password so far.
+    pub current: String,
+    /// The new one, 10 to 128 characters.
+    pub new: String,
+}
+
 /// What is to be priced.
 #[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
 #[serde(deny_unknown_fields)]

@@ -27,6 +27,8 @@ use super::rest;
         rest::accounts::log_in,
         rest::accounts::refresh,
         rest::accounts::log_out,
+        rest::accounts::change_password,
+        rest::accounts::end_sessions,
         rest::accounts::me,
         rest::accounts::jwks,
         rest::pets::add,

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Uri};
 use tower_service::Service as _;
@@ -63,6 +63,8 @@ fn people() -> Router {
         .route("/v1/sessions/refresh", post(rest::accounts::refresh))
         .route("/v1/sessions/end", post(rest::accounts::log_out))
         .route("/v1/me", get(rest::accounts::me))
+        .route("/v1/me/password", put(rest::accounts::change_password))
+        .route("/v1/me/sessions", delete(rest::accounts::end_sessions))
         .route("/v1/pets", get(rest::pets::list).post(rest::pets::add))
         .route("/v1/pets/{id}/advice", post(rest::pets::advice))
         .route("/v1/walkers/me", put(rest::walkers::put))

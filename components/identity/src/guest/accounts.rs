@@ -47,6 +47,19 @@ impl Guest for Component {
         Ok(Ambient::moment(|moment| service::log_out(&sql, moment, &refresh_token))?)
     }
 
+    async fn change_password(caller: Caller, current: String, new: String) -> Result<SessionTokens, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let keys = keys::keys().await?;
+        let sql = global()?;
+        let tokens =
+            Ambient::moment(|moment| service::change_password(&sql, moment, keys, caller, &current, &new))?;
+        Ok(convert::tokens(tokens))
+    }
+
+    async fn end_sessions(caller: Caller) -> Result<(), Refusal> {
+        Ok(service::end_sessions(&global()?, Ambient::now(), convert::caller(&caller)?)?)
+    }
+
     async fn prepare() -> Result<(), Refusal> {
         keys::keys().await?;
         Ok(())

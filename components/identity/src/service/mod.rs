@@ -1,6 +1,7 @@
 //! Signing up and in, and keeping profiles.
 
 mod attempts;
+mod password;
 mod profiles;
 mod sessions;
 mod sign_up;
@@ -12,6 +13,7 @@ use petwalker_store::{CommandError, SqlError};
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
 pub use attempts::sign_up_within_budget;
+pub use password::{change_password, end_sessions};
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, seal_key, sign_up};

@@ -56,11 +56,21 @@ pub fn log_in(
         if counted.admit(sql, moment.now)?.is_some() {
             sql::clear_attempts(sql, &counted.key)?;
         }
-        sql::purge(sql, account.id, moment.now)?;
-        let session = SessionId::new(moment);
-        sql::insert_session(sql, session, account.id, moment.now.plus(REFRESH_TTL))?;
-        hand_out(sql, moment, keys, session, account)
+        open_session(sql, moment, keys, account)
     })
+}
+
+/// Opens a session of an account, inside the caller's transaction.
+pub(super) fn open_session(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    keys: &Keys,
+    account: Account,
+) -> Result<SessionTokens, Refusal> {
+    sql::purge(sql, account.id, moment.now)?;
+    let session = SessionId::new(moment);
+    sql::insert_session(sql, session, account.id, moment.now.plus(REFRESH_TTL))?;
+    hand_out(sql, moment, keys, session, account)
 }
 
 fn hand_out(

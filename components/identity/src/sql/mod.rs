@@ -6,11 +6,11 @@ mod profiles;
 mod sessions;
 mod tickets;
 
-pub use accounts::{account, credentials, insert_account, insert_seal_key, seal_key};
+pub use accounts::{account, credentials, insert_account, insert_seal_key, replace_password, seal_key};
 pub use attempts::{attempts, clear_attempts, put_attempts};
 pub use profiles::{insert_pet, insert_rating, pet, pets_of, put_walker, walker};
 pub use sessions::{
     Trade, insert_refresh_token, insert_session, mark_used, purge, refresh_token, refreshes_since, revoke,
-    session_account,
+    revoke_all, session_account,
 };
 pub use tickets::{Ticket, insert_ticket, purge_tickets, take_ticket};

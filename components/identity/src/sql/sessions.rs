@@ -115,6 +115,18 @@ pub fn revoke(sql: &impl Sql, session: SessionId, now: UtcMillis) -> Result<(), 
     Ok(())
 }
 
+/// Ends every session of an account.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_all(sql: &impl Sql, account: AccountId, now: UtcMillis) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE sessions SET revoked_at_ms = ?2 WHERE account_id = ?1 AND revoked_at_ms IS NULL",
+        &[Value::display(&account), now.into()],
+    )?;
+    Ok(())
+}
+
 /// Whose a session is.
 ///
 /// # Errors

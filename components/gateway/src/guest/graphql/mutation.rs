@@ -4,7 +4,7 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody, PinBody,
+    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PasswordBody, PaymentMethodBody, PinBody,
     PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
@@ -52,6 +52,18 @@ impl Mutation {
     /// Ends the session of a refresh token.
     async fn log_out(&self, input: RefreshToken) -> Result<bool> {
         local(ops::accounts::log_out(input)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Replaces the caller's password: every session of the account ends, and the answer opens one.
+    async fn change_password(&self, ctx: &Context<'_>, input: PasswordBody) -> Result<SessionTokens> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::change_password(caller, input)).await.map_err(refused)
+    }
+
+    /// Ends every session of the caller. Access tokens last to their end, 15 minutes at most.
+    async fn end_sessions(&self, ctx: &Context<'_>) -> Result<bool> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::end_sessions(caller)).await.map(|()| true).map_err(refused)
     }
 
     /// Marks as read what the caller was told up to a notification, itself included; how many are unread then.

@@ -4,9 +4,9 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 
 use super::{Created, Json, NoContent, Problems};
-use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::api::{LogIn, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
-use crate::guest::extract::{Auth, Open};
+use crate::guest::extract::{Auth, Call, Open};
 use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
@@ -36,6 +36,20 @@ pub async fn refresh(call: Open<RefreshToken>) -> Result<Created<SessionTokens>,
     responses((status = 204), Problems))]
 pub async fn log_out(call: Open<RefreshToken>) -> Result<NoContent, Problem> {
     local(ops::accounts::log_out(call.body)).await.map(|()| NoContent)
+}
+
+/// Replaces the caller's password: every session of the account ends, and the answer opens one.
+#[utoipa::path(put, path = "/v1/me/password", tag = "accounts", security(("bearer" = [])), request_body = PasswordBody,
+    responses((status = 200, body = SessionTokens), Problems))]
+pub async fn change_password(call: Call<PasswordBody>) -> Result<Json<SessionTokens>, Problem> {
+    local(ops::accounts::change_password(call.context.caller, call.body)).await.map(Json)
+}
+
+/// Ends every session of the caller. Access tokens last to their end, 15 minutes at most.
+#[utoipa::path(delete, path = "/v1/me/sessions", tag = "accounts", security(("bearer" = [])),
+    responses((status = 204), Problems))]
+pub async fn end_sessions(Auth(caller): Auth) -> Result<NoContent, Problem> {
+    local(ops::accounts::end_sessions(caller)).await.map(|()| NoContent)
 }
 
 /// The caller's account.
