@@ -61,6 +61,14 @@ fn a_type_is_unwrapped_three_times_at_most() {
     assert_eq!(counted.values[super::WRAPPERS], 1 + 128 * (1 + 1 + 8));
 }
 
+#[test]
+fn the_standard_introspection_leaves_room() {
+    let found = tally(include_str!("../../../../../tests/data/introspection.graphql"));
+    let values = found.values[super::WRAPPERS];
+    assert!((BUDGET.introspection / 3..BUDGET.introspection * 4 / 5).contains(&values), "{values}");
+    assert!(found.levels < BUDGET.levels * 3 / 4 && found.selections < BUDGET.selections / 4, "{found:?}");
+}
+
 /// Some fragments, each of which spreads later ones only, and how often.
 fn fragments() -> impl Strategy<Value = Vec<Vec<usize>>> {
     proptest::collection::vec(proptest::collection::vec(0..6_usize, 0..4), 1..7)
