@@ -1,7 +1,7 @@
 //! `attempts`.
 
 use petwalker_kernel::{Millis, UtcMillis};
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Sql, SqlError};
 
 use crate::domain::{AttemptKey, Attempts};
 
