@@ -4,8 +4,8 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PasswordBody, PaymentMethodBody, PinBody,
-    PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PasswordBody, PaymentMethodBody,
+    PinBody, PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
