@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use edge_runtime::{App, Body, full_body};
+use edge_runtime::{App, Body, Lane, full_body};
 use edge_streams::{Deliver, DeliverError, TakeOver};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
@@ -21,6 +21,7 @@ pub struct Internal {
     app: Arc<App>,
     secret: HeaderValue,
     prefix: String,
+    lane: Lane,
 }
 
 /// Why an internal call failed.
@@ -63,7 +64,14 @@ impl Internal {
     pub fn new(app: Arc<App>, prefix: &str, secret: &str) -> Result<Self, http::Error> {
         let mut secret = HeaderValue::from_str(secret)?;
         secret.set_sensitive(true);
-        Ok(Self { app, secret, prefix: prefix.trim_end_matches('/').to_owned() })
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Ok(Self { app, secret, prefix, lane: Lane::Internal })
+    }
+
+    /// The same in another lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
     }
 
     /// Posts `body` to a path under the prefix and returns the answer, whatever its status.
@@ -78,7 +86,7 @@ impl Internal {
             .header(INTERNAL_HEADER, &self.secret)
             .header(http::header::CONTENT_TYPE, "application/msgpack")
             .body(full_body(body))?;
-        let (parts, body) = self.app.call(request).await?.into_parts();
+        let (parts, body) = self.app.call(self.lane, request).await?.into_parts();
         let bytes = body.collect().await.map_err(|_| InternalError::Body(path))?.to_bytes();
         Ok(Response::from_parts(parts, bytes))
     }
