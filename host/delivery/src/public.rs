@@ -4,17 +4,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use edge_runtime::route::Pattern;
-use edge_runtime::{App, Body};
+use edge_runtime::{App, Body, Lane, full_body};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
+use crate::bodies::{Bodies, BodyRefusal, Held};
 use crate::durability::Durability;
 use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
 use crate::sockets::Sockets;
+use crate::waits::Waits;
 
 /// The header by which a component says what a request changed, for those who watch it.
 const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
@@ -60,11 +63,20 @@ pub struct PublicOptions {
     pub tls: bool,
 }
 
+/// What stands between clients and the components.
+pub struct Admission {
+    /// Reads requests' bodies.
+    pub bodies: Arc<Bodies>,
+    /// Holds requests that wait.
+    pub waits: Arc<Waits>,
+}
+
 /// The service behind the public listener.
 pub struct Public {
     app: Arc<App>,
     options: PublicOptions,
     sockets: Option<Arc<Sockets>>,
+    admission: Admission,
     durability: Arc<Durability>,
     freshness: Freshness,
     scheme: Scheme,
@@ -107,11 +119,12 @@ impl Public {
         app: Arc<App>,
         options: PublicOptions,
         sockets: Option<Arc<Sockets>>,
+        admission: Admission,
         durability: Arc<Durability>,
         freshness: Freshness,
     ) -> Self {
         let scheme = if options.tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, options, sockets, durability, freshness, scheme, log: AccessLog::new() }
+        Self { app, options, sockets, admission, durability, freshness, scheme, log: AccessLog::new() }
     }
 
     /// What clients may have seen here.
@@ -129,18 +142,50 @@ impl Public {
         response
     }
 
+    /// Answers that wait now, and event streams that are open.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.admission.waits.open()
+    }
+
+    /// Answers everybody who waits, and ends every stream of events.
+    pub fn end_waits(&self) {
+        self.admission.waits.end();
+    }
+
     /// Answers one request of a client at that address.
     pub async fn answer(&self, request: Request<Body>, client: IpAddr) -> Response<Body> {
+        match self.read(request, client).await {
+            // The body's memory is accounted for until it is answered.
+            Ok((request, _held)) => self.answer_read(request, client).await,
+            Err(refusal) => *refusal,
+        }
+    }
+
+    /// Reads a request's body, before anybody else has to wait for it.
+    pub(crate) async fn read(
+        &self,
+        request: Request<Body>,
+        client: IpAddr,
+    ) -> Result<(Request<Bytes>, Held), Box<Response<Body>>> {
+        let limit = self.options.limits.body_bytes_max(request.uri().path());
+        let (declared, version) = (declared_length(&request), request.version());
+        let refuse = |refusal: BodyRefusal| Box::new(refusal.answer(version));
+        let (parts, body) = request.into_parts();
+        if declared.is_some_and(|length| length > limit as u64) {
+            discard(body).await;
+            return Err(refuse(BodyRefusal::TooLarge(limit)));
+        }
+        let read = self.admission.bodies.read(body, declared, limit, client).await.map_err(refuse)?;
+        Ok((Request::from_parts(parts, read.bytes), read.held))
+    }
+
+    /// Answers one request whose body was read.
+    pub(crate) async fn answer_read(&self, request: Request<Bytes>, client: IpAddr) -> Response<Body> {
         let path = request.uri().path();
         let guarded = decodes_to_prefix(path, &self.options.internal_prefix);
         if guarded || request.headers().contains_key(&self.options.internal_header) {
             return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
-        }
-        let limit = self.options.limits.body_bytes_max(path);
-        if declared_length(&request).is_some_and(|length| length > limit as u64) {
-            discard(request.into_body()).await;
-            let detail = format!("a request body may have {limit} bytes");
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
             return sockets.clone().accept(request).await;
@@ -149,18 +194,20 @@ impl Public {
         if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
             return refusal;
         }
-        let request = match self.prepare(request, client) {
+        let mut request = match self.prepare(request, client) {
             Ok(request) => request,
             Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         };
         self.freshness.follow(request.headers()).await;
-        let mut response = match self.app.call(request).await {
-            Ok(response) => self.note_change(response),
+        let candidate = self.admission.waits.candidate(&mut request, client);
+        let response = match self.app.call(Lane::Public, request).await {
+            Ok(response) => self.admission.waits.settle(candidate, response).await,
             Err(error) => {
                 tracing::error!(error = %error, "no answer from the component");
                 return of_call(&error);
             }
         };
+        let mut response = self.note_change(response);
         self.freshness.tell(response.headers_mut());
         let read = response.headers_mut().remove(READ_HEADER).is_some();
         match class {
@@ -179,9 +226,8 @@ impl Public {
         response
     }
 
-    /// Makes the URI absolute, notes the client's address, and bounds the body.
-    fn prepare(&self, request: Request<Body>, client: IpAddr) -> Result<Request<Body>, &'static str> {
-        let limit = self.options.limits.body_bytes_max(request.uri().path());
+    /// Makes the URI absolute, and notes the client's address.
+    fn prepare(&self, request: Request<Bytes>, client: IpAddr) -> Result<Request<Body>, &'static str> {
         let (mut parts, body) = request.into_parts();
         let authority = match parts.headers.get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()),
@@ -198,13 +244,7 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
-        let limited = Limited::new(body, limit).map_err(move |error| {
-            error.downcast::<edge_runtime::BodyError>().map_or_else(
-                |_| edge_runtime::BodyError::HttpRequestBodySize(u64::try_from(limit).ok()),
-                |error| *error,
-            )
-        });
-        Ok(Request::from_parts(parts, limited.boxed_unsync()))
+        Ok(Request::from_parts(parts, full_body(body)))
     }
 }
 
