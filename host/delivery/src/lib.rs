@@ -5,6 +5,7 @@
 //! without touching a component.
 
 pub mod admin;
+pub mod bodies;
 pub mod durability;
 mod first_words;
 pub mod freshness;
@@ -16,11 +17,14 @@ pub mod regions;
 pub mod server;
 pub mod sockets;
 pub mod tls;
+pub mod waits;
 
+pub use bodies::{Bodies, BodyLimits};
 pub use durability::{Durability, DurabilityOptions, StreamProgress};
 pub use freshness::Freshness;
 pub use internal::Internal;
 pub use objects::ObjectFolder;
-pub use public::{Public, PublicLimits, PublicOptions};
+pub use public::{Admission, Public, PublicLimits, PublicOptions};
 pub use server::{ListenError, Listener};
 pub use sockets::{Hub, SocketOptions, Sockets};
+pub use waits::{WaitLimits, WaitOptions, Waits};

@@ -1,5 +1,6 @@
 //! What is new of a walk, for those who watch it: over sockets, as a stream of events, or by asking again and again.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use async_graphql::SimpleObject;
@@ -14,11 +15,22 @@ use super::bindings::petwalker::tracking::routes::{
 };
 use super::ops::Outcome;
 use super::problem::Problem;
+use super::waits::Known;
 
 /// Points told at once; who is farther behind asks again.
 const POINTS_TOLD: u32 = 1_000;
-/// How long an answer may wait, and how long a stream of events lasts before its client connects again.
+/// How long an answer may wait.
 pub const WAIT_MAX: Duration = Duration::from_secs(25);
+/// How long a stream of events lasts before its client connects again.
+pub const STREAM_MAX: Duration = Duration::from_secs(600);
+/// The same for both where this component waits, since it is occupied meanwhile and cannot count who else waits.
+pub const WAIT_HERE_MAX: Duration = Duration::from_secs(10);
+/// Pages of points in one answer to the node; where there are more, it asks again.
+const PAGES_MAX: usize = 16;
+/// What a stream of events begins with: clients that lose it, or come to its end, are to come back after 3 s.
+pub const RETRY: &str = "retry: 3000\n\n";
+/// What the id of the last event of a stream ends with.
+const OVER: &str = "-over";
 /// Between two looks at the database, where nobody says that something changed.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
@@ -68,9 +80,24 @@ impl LiveMessage {
         Self { kind: "live", ride_id, cursor, state, points, figures, approach, fences, marks }
     }
 
+    /// What a reader of this message knows.
+    pub fn known(&self) -> Known {
+        let state = serde_json::to_value(self.state).ok();
+        let state = state.and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default();
+        let rest = (&self.figures, &self.approach, &self.fences, self.marks);
+        let mut digest = DefaultHasher::new();
+        serde_json::to_vec(&rest).unwrap_or_default().hash(&mut digest);
+        Known { cursor: self.cursor, state, digest: digest.finish() }
+    }
+
+    /// Whether there may be more to tell already, for a reader that read from `since`.
+    const fn more(&self, since: u64) -> bool {
+        self.cursor - since >= POINTS_TOLD as u64
+    }
+
     /// Whether nothing will be new after this, for a reader that read from `since`.
     pub const fn over(&self, since: u64) -> bool {
-        is_over(self.state) && self.cursor - since < POINTS_TOLD as u64
+        is_over(self.state) && !self.more(since)
     }
 }
 
@@ -131,8 +158,8 @@ pub struct Feed {
     cursor: u64,
     /// Not to be seen once the ride is over.
     home: Option<Circle>,
-    /// The state told last.
-    state: Option<RideState>,
+    /// What was told last.
+    known: Option<Known>,
     left: Duration,
 }
 
@@ -149,7 +176,12 @@ pub struct Look {
 impl Feed {
     /// Reads a ride from a cursor for at most `left`. The first look tells the ride's state, which is news.
     pub const fn new(ride_id: String, cursor: u64, home: Option<Circle>, left: Duration) -> Self {
-        Self { ride_id, cursor, home, state: None, left }
+        Self { ride_id, cursor, home, known: None, left }
+    }
+
+    /// Goes on from what was known.
+    pub fn from(ride_id: String, known: Known, home: Option<Circle>) -> Self {
+        Self { ride_id, cursor: known.cursor, home, known: Some(known), left: Duration::ZERO }
     }
 
     /// Looks once.
@@ -157,10 +189,32 @@ impl Feed {
         let since = self.cursor;
         let message = self::since(&self.ride_id, since, self.home)?;
         let last = message.over(since);
-        let news = last || message.cursor > since || self.state != Some(message.state);
+        let known = message.known();
+        let news = last || self.known.as_ref() != Some(&known);
         self.cursor = message.cursor;
-        self.state = Some(message.state);
+        self.known = Some(known);
         Ok(Look { message, news, last })
+    }
+
+    /// Everything that is new by now, as events; then what is known, or none where nothing will ever be new again. True:
+    /// there is more.
+    pub fn events(&mut self) -> Outcome<(String, Option<Known>, bool)> {
+        let mut events = String::new();
+        for _ in 0..PAGES_MAX {
+            let since = self.cursor;
+            let look = self.look()?;
+            if look.news {
+                events.push_str(&event(&look.message));
+            }
+            if look.last {
+                events.push_str(&over_event(look.message.cursor));
+                return Ok((events, None, false));
+            }
+            if !look.message.more(since) {
+                return Ok((events, self.known.clone(), false));
+            }
+        }
+        Ok((events, self.known.clone(), true))
     }
 
     /// Lets a moment pass. False: the time is over.
@@ -189,7 +243,18 @@ impl Feed {
 }
 
 /// A message as an event of `text/event-stream`, whose id is the cursor to go on from.
-pub fn event(message: &LiveMessage) -> Vec<u8> {
+pub fn event(message: &LiveMessage) -> String {
     let data = serde_json::to_string(message).unwrap_or_default();
-    format!("id: {}\nevent: live\ndata: {data}\n\n", message.cursor).into_bytes()
+    format!("id: {}\nevent: live\ndata: {data}\n\n", message.cursor)
+}
+
+/// The last event of a stream. A client that names its id has been told everything.
+pub fn over_event(cursor: u64) -> String {
+    format!("id: {cursor}{OVER}\nevent: over\ndata:\n\n")
+}
+
+/// The cursor in an event's id, and whether that was the last event.
+pub fn event_id(id: &str) -> Option<(u64, bool)> {
+    let cursor = id.strip_suffix(OVER);
+    Some((cursor.unwrap_or(id).parse().ok()?, cursor.is_some()))
 }

@@ -19,6 +19,7 @@ mod rest;
 mod router;
 mod sockets;
 mod take_over;
+mod waits;
 
 use http_body_util::BodyExt as _;
 use send_wrapper::SendWrapper;

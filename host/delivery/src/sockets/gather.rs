@@ -63,8 +63,9 @@ impl Gatherer {
     async fn deliver(&self, batch: Vec<Pending>) {
         let mut work = vec![batch];
         while let Some(mut batch) = work.pop() {
-            match self.post(&batch).await {
-                Ok(answers) => self.answer(batch, answers),
+            let watched: Vec<bool> = batch.iter().map(|frame| self.hub.is_watched(&frame.key)).collect();
+            match self.post(&batch, &watched).await {
+                Ok(answers) => self.answer(batch, &watched, answers),
                 Err(error @ InternalError::Call(_)) if batch.len() > 1 => {
                     tracing::warn!(%error, frames = batch.len(), "a batch of frames failed; trying its halves");
                     let half = batch.split_off(batch.len() / 2);
@@ -82,11 +83,11 @@ impl Gatherer {
         }
     }
 
-    async fn post(&self, batch: &[Pending]) -> Result<Answers, InternalError> {
-        let frames = batch.iter().map(|frame| Frame {
+    async fn post(&self, batch: &[Pending], watched: &[bool]) -> Result<Answers, InternalError> {
+        let frames = batch.iter().zip(watched).map(|(frame, watched)| Frame {
             key: &frame.key,
             context: &frame.context,
-            watched: self.hub.is_watched(&frame.key),
+            watched: *watched,
             body: &frame.body,
         });
         let answers: Answers = self.internal.ask(&self.path, &Frames { frames: frames.collect() }).await?;
@@ -100,13 +101,16 @@ impl Gatherer {
         }
     }
 
-    fn answer(&self, batch: Vec<Pending>, answers: Answers) {
-        for (frame, answer) in batch.into_iter().zip(answers.answers) {
+    fn answer(&self, batch: Vec<Pending>, watched: &[bool], answers: Answers) {
+        for ((frame, watched), answer) in batch.into_iter().zip(watched).zip(answers.answers) {
             drop(frame.answer.send(Packed::new(answer.body.into_vec())));
             if let Some(news) = answer.news {
                 let body = Packed::new(news.body.into_vec());
                 let item = Item { from: news.from, to: news.to, body, whole: news.whole, over: news.over };
                 self.hub.publish(&frame.key, item);
+            } else if !watched {
+                // Somebody may have begun to watch meanwhile.
+                self.hub.changed(&frame.key);
             }
         }
     }

@@ -20,8 +20,8 @@ mod wire;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use edge_runtime::Body;
 use edge_runtime::route::Pattern;
+use edge_runtime::{Body, Lane};
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -32,6 +32,7 @@ use self::format::{Format, Packed};
 use self::gather::{Gatherer, Pending};
 use self::handshake::Handshake;
 pub use self::hub::Hub;
+pub(crate) use self::hub::{Mark, Waiting};
 use self::sender::Sender;
 use self::subscriber::{Executor, Subscriber};
 use self::watcher::{Reader, Watcher};
@@ -123,9 +124,12 @@ impl Sockets {
             gather: options.gather,
         };
         tokio::spawn(gatherer.run(taken));
-        let reader = Reader { internal: internal.clone(), path: options.read_path.clone() };
+        let reader = |internal| Reader { internal, path: options.read_path.clone() };
         let mut stopped = stop.clone();
-        let following = reader.clone().follow(hub.clone());
+        let following = reader(internal.clone()).follow(hub.clone());
+        // What a client causes queues with the others', and not before the node's own.
+        let internal = internal.in_lane(Lane::Held);
+        let reader = reader(internal.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = following => {}

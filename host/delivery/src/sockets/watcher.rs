@@ -28,7 +28,7 @@ impl Reader {
         loop {
             for (key, cursor) in hub.changes().await {
                 match self.read(&key, cursor).await {
-                    Ok(item) => hub.publish(&key, item),
+                    Ok(item) => hub.publish_read(&key, item),
                     Err(error) => {
                         tracing::warn!(%error, "what changed could not be read; trying again");
                         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
