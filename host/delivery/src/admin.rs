@@ -120,6 +120,10 @@ impl Admin {
         }
         for component in self.app.iter().flat_map(|app| app.status()) {
             let id = component.id;
+            for (lane, free) in component.others_free {
+                metrics::gauge!("component_lane_permits_free", "component" => id.clone(), "lane" => lane)
+                    .set(free as f64);
+            }
             metrics::gauge!("component_permits_free", "component" => id.clone())
                 .set(component.permits_free as f64);
             metrics::gauge!("component_instance_failures", "component" => id).set(component.traps as f64);

@@ -12,8 +12,8 @@ use edge_data::{LocalStorage, ReplicatedDatabase};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
 use edge_delivery::{
-    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
-    StreamProgress,
+    Admission, Bodies, Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions,
+    Sockets, StreamProgress, Waits,
 };
 use edge_runtime::{App, AppBuilder, Body, Manifest};
 use edge_streams::{Deliver, EventTable, FluvioTopic, Publish, Relay, RelayStatus};
@@ -27,6 +27,9 @@ use crate::config::Config;
 use crate::data::open_data;
 use crate::secrets;
 
+/// How long a last scrape may take when everything else has ended.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
 /// Why a node did not start.
 pub type StartError = anyhow::Error;
 
@@ -39,9 +42,14 @@ pub struct Node {
     stop: watch::Sender<bool>,
     ready: Arc<AtomicBool>,
     sockets: Option<Arc<Sockets>>,
+    front: Arc<Public>,
+    /// How long clients are let in after it is known that the node stops.
+    notice: Duration,
     grace: Duration,
     tasks: Vec<JoinHandle<()>>,
-    listeners: Vec<JoinHandle<()>>,
+    public_listener: JoinHandle<()>,
+    /// Tells of the stop until it is over.
+    admin_listener: (watch::Sender<bool>, JoinHandle<()>),
 }
 
 impl Node {
@@ -73,7 +81,8 @@ impl Node {
         let storage = Arc::new(opened.storage);
 
         let mut builder = AppBuilder::new(manifest)
-            .limits(config.limits.runtime())
+            .limits(config.runtime_limits())
+            .isolate(config.admission.isolation())
             .on_compile(crate::progress::compiling)
             .storage(storage.clone())
             .variables(variables);
@@ -99,23 +108,29 @@ impl Node {
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
         let sockets = config.sockets.options();
-        let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
+        let sockets = sockets.map(|options| Sockets::new(options, internal, hub.clone(), stopped.clone()));
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
         // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
+        let admission = Admission {
+            bodies: Bodies::new(config.admission.bodies(&config.limits)),
+            waits: Waits::new(config.admission.waits.options(), app.clone(), hub, stopped.clone()),
+        };
         let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
         let public = Arc::new(Public::new(
             app.clone(),
             public_options(config),
             sockets.clone(),
+            admission,
             durability,
             freshness,
         ));
         let ready = Arc::new(AtomicBool::new(true));
         let admin =
             Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated.clone());
-        let parts = Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks };
+        let front = public.clone();
+        let parts = Parts { app, replicated, sockets, front, ready, admin, stop, stopped, tasks };
         let handle = move |request, peer| {
             let public = public.clone();
             async move { public.handle(request, peer).await }
@@ -141,16 +156,25 @@ impl Node {
         &self.app
     }
 
-    /// Stops accepting, lets what was accepted finish within the grace period, and ends.
+    /// Answers that wait on this node for news, and event streams that are open; of no region where there are several.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.front.waiting()
+    }
+
+    /// Stops. First `/readyz` says so, while clients are still let in for the notice period. Then nobody is let in any
+    /// more: who waits is answered with what there is, streams of events end between two events, sockets are closed with
+    /// 1001, and what was accepted finishes within the grace period. The admin listener closes last.
     pub async fn stop(self) {
         self.ready.store(false, Ordering::Relaxed);
+        tokio::time::sleep(self.notice).await;
         self.stop.send_replace(true);
         if let Some(sockets) = &self.sockets
             && tokio::time::timeout(self.grace, sockets.ended()).await.is_err()
         {
             tracing::warn!("sockets were still open at the end of the grace period");
         }
-        for task in self.listeners.into_iter().chain(self.tasks) {
+        for task in std::iter::once(self.public_listener).chain(self.tasks) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task of the node failed");
             }
@@ -159,6 +183,11 @@ impl Node {
             database.close().await;
         }
         self.app.leave();
+        let (stop, listener) = self.admin_listener;
+        stop.send_replace(true);
+        if let Err(error) = listener.await {
+            tracing::error!(%error, "the admin listener failed");
+        }
     }
 }
 
@@ -167,6 +196,7 @@ pub(crate) struct Parts {
     pub(crate) app: Arc<App>,
     pub(crate) replicated: Vec<(String, ReplicatedDatabase)>,
     pub(crate) sockets: Option<Arc<Sockets>>,
+    pub(crate) front: Arc<Public>,
     pub(crate) ready: Arc<AtomicBool>,
     pub(crate) admin: Admin,
     pub(crate) stop: watch::Sender<bool>,
@@ -180,7 +210,7 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks } = parts;
+    let Parts { app, replicated, sockets, front, ready, admin, stop, stopped, tasks } = parts;
     let tls = match &config.tls {
         Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
         None => None,
@@ -189,18 +219,32 @@ where
     let admin_listener = Listener::bind(config.listen.admin, None).await?;
     let (public, admin_address) = (public_listener.address(), admin_listener.address());
     let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
-    let serve_public = public_listener.serve(handle, stopped.clone(), grace);
+    let serve_public = public_listener.serve(handle, stopped, grace);
+    let (stop_admin, admin_stopped) = watch::channel(false);
     let admin = Arc::new(admin);
     let serve_admin = admin_listener.serve(
         move |request, _| {
             let admin = admin.clone();
             async move { admin.handle(&request).await }
         },
-        stopped,
-        grace,
+        admin_stopped,
+        ADMIN_GRACE,
     );
-    let listeners = vec![tokio::spawn(serve_public), tokio::spawn(serve_admin)];
-    Ok(Node { public, admin: admin_address, app, replicated, stop, ready, sockets, grace, tasks, listeners })
+    Ok(Node {
+        public,
+        admin: admin_address,
+        app,
+        replicated,
+        stop,
+        ready,
+        sockets,
+        front,
+        notice: Duration::from_millis(config.listen.shutdown_notice_ms),
+        grace,
+        tasks,
+        public_listener: tokio::spawn(serve_public),
+        admin_listener: (stop_admin, tokio::spawn(serve_admin)),
+    })
 }
 
 /// What the public listener is told.

@@ -178,7 +178,7 @@ impl<'a> Staging<'a> {
         }
         let (variables, secret) = crate::node::variables(self.config)?;
         let builder = AppBuilder::new(self.application.clone())
-            .limits(self.config.limits.runtime())
+            .limits(self.config.runtime_limits())
             .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(variables);

@@ -13,6 +13,8 @@ pub struct Listen {
     pub public: SocketAddr,
     /// Where health and metrics are answered.
     pub admin: SocketAddr,
+    /// How long clients are still let in at shutdown after `/readyz` has said that the node is not ready, milliseconds.
+    pub shutdown_notice_ms: u64,
     /// How long open requests may take at shutdown, milliseconds.
     pub shutdown_grace_ms: u64,
 }
@@ -22,6 +24,7 @@ impl Default for Listen {
         Self {
             public: SocketAddr::from(([127, 0, 0, 1], 3000)),
             admin: SocketAddr::from(([127, 0, 0, 1], 3001)),
+            shutdown_notice_ms: 250,
             shutdown_grace_ms: 10_000,
         }
     }

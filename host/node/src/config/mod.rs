@@ -1,5 +1,6 @@
 //! The node file: one TOML file an edge node, every key optional, unknown keys refused.
 
+mod admission;
 mod databases;
 mod durability;
 mod internal;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
+pub use admission::{AdmissionSection, IsolatedRoutes, WaitSettings};
 pub use databases::{Database, Databases, Primary};
 pub use durability::{Class, DurabilitySection, Policy, Worth};
 pub use internal::Internal;
@@ -40,6 +42,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// `[limits]`.
     pub limits: LimitSettings,
+    /// `[admission]`.
+    pub admission: AdmissionSection,
     /// `[log]`.
     pub log: Log,
     /// `[databases]`.
@@ -148,6 +152,11 @@ impl Config {
         Ok(config)
     }
 
+    /// What each component may use.
+    pub(crate) fn runtime_limits(&self) -> edge_runtime::Limits {
+        self.admission.runtime(&self.limits)
+    }
+
     fn check(&self) -> Result<(), (&'static str, String)> {
         let region = &self.node.region;
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -155,6 +164,7 @@ impl Config {
             return Err(("node.region", format!("'{region}' must be 1 to 60 of a-z, 0-9 and '-'")));
         }
         self.limits.check()?;
+        self.admission.check()?;
         self.databases.check()?;
         self.sockets.check()?;
         self.objects.check()?;

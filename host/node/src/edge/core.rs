@@ -60,7 +60,8 @@ impl Core {
         shared.add_others(&mut storage);
         storage.add_database(shared.events_label(), database.clone());
         let builder = AppBuilder::new(shared.manifest.clone())
-            .limits(shared.config.limits.runtime())
+            .limits(shared.config.runtime_limits())
+            .isolate(shared.config.admission.isolation())
             .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(shared.variables.clone());

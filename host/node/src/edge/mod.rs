@@ -17,7 +17,7 @@ use edge_data::migrate::{self, Migration};
 use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
 use edge_delivery::admin::{Admin, Operations};
 use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
-use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
+use edge_delivery::{Bodies, Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
 use edge_streams::{EventTable, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     variables: BTreeMap<String, String>,
     secret: String,
     objects: Option<Arc<ObjectFolder>>,
+    /// Reads the bodies of all requests.
+    bodies: Arc<Bodies>,
     /// The databases that are of no region, by label.
     locals: Vec<(String, LocalDatabase)>,
     replicated: Vec<(String, ReplicatedDatabase)>,
@@ -228,6 +230,8 @@ fn gauge(node: &str, region: &RegionStatus) {
 
 /// Starts a node among others.
 pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<Node> {
+    // First of all: figures that are looked up before there is a recorder go nowhere.
+    let metrics = crate::telemetry::metrics();
     let mut config = config.clone();
     let file = config.regions.file.clone().context("regions.file is not set")?;
     let atlas = Arc::new(read_atlas(&file)?);
@@ -261,12 +265,21 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
 
     let hub = Arc::new(Hub::default());
     let sockets = shared.config.sockets.options();
-    let sockets = sockets.map(|options| Sockets::new(options, front.internal.clone(), hub, stopped.clone()));
+    let sockets =
+        sockets.map(|options| Sockets::new(options, front.internal.clone(), hub.clone(), stopped.clone()));
     // What is of no region is acknowledged by the primary of its database.
     let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
     let durability = Durability::new(local_only, None, edge_data::WriteGate::default());
-    let public = Arc::new(shared.public(&front, sockets.clone(), durability));
-    let router = Arc::new(Router::new(router_options(&shared.config), atlas, public, places, peers, health));
+    let public = Arc::new(shared.public(&front, sockets.clone(), (hub, stopped.clone()), durability));
+    let router = Arc::new(Router::new(
+        router_options(&shared.config),
+        atlas,
+        public.clone(),
+        places,
+        peers,
+        health,
+        stopped.clone(),
+    ));
 
     let control = Arc::new(Answers { shared: shared.clone(), regions: regions.clone() });
     let door = Arc::new(PeerDoor::new(router.clone(), control));
@@ -283,12 +296,12 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     tasks.push(tokio::spawn(serve_peers));
     let operations = Arc::new(Operator { shared: shared.clone(), regions });
     let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let metrics = crate::telemetry::metrics();
     let admin = Admin::new(Vec::new(), metrics, ready.clone())
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
     let replicated = shared.replicated.clone();
-    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks };
+    let parts =
+        Parts { app: front.app, replicated, sockets, front: public, ready, admin, stop, stopped, tasks };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }
@@ -306,7 +319,6 @@ fn router_options(config: &Config) -> RouterOptions {
         home: config.node.region.clone(),
         edges_path: config.regions.edges_path.clone(),
         wait: Duration::from_millis(config.regions.wait_ms),
-        request_timeout: Duration::from_millis(config.limits.request_timeout_ms),
         replay_bytes_max: config.limits.public().body_bytes_max,
     }
 }
@@ -343,10 +355,11 @@ async fn open_shared(
     let board = board.context("regions.database must be another database than the events'")?;
     let (variables, secret) = variables(&config)?;
     let cache = config.node.cache.clone().unwrap_or_else(|| data.join("cache"));
-    let runtime = commons.runtime(config.limits.runtime(), cache).await?;
+    let runtime = commons.runtime(config.runtime_limits(), cache).await?;
     let objects = crate::node::objects(&config)?;
     let id = secrets::kept(data, "node_id")?;
     let holder = format!("{}/{}", config.node.name, &id[..12]);
+    let bodies = Bodies::new(config.admission.bodies(&config.limits));
     let shared = Shared {
         config,
         manifest,
@@ -356,6 +369,7 @@ async fn open_shared(
         variables,
         secret,
         objects,
+        bodies,
         locals,
         replicated,
         peers,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use edge_delivery::internal::EventRoute;
 use edge_delivery::regions::Owned as Answering;
-use edge_delivery::{Durability, Freshness, Hub, Public, Sockets, StreamProgress};
+use edge_delivery::{Admission, Durability, Freshness, Hub, Public, Sockets, StreamProgress, Waits};
 use edge_streams::{Deliver, EventTable, Publish, Relay, RelayStatus, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -55,8 +55,8 @@ impl Owned {
         let durability = Durability::new(shared.config.durability.options(), Some(progress), gate);
         let sockets = shared.config.sockets.options();
         let sockets =
-            sockets.map(|options| Sockets::new(options, core.internal.clone(), hub, stopped.clone()));
-        let public = shared.public(core, sockets.clone(), durability);
+            sockets.map(|options| Sockets::new(options, core.internal.clone(), hub.clone(), stopped.clone()));
+        let public = shared.public(core, sockets.clone(), (hub, stopped), durability);
         let answering = Answering::new(Arc::new(public));
         Ok(Self { answering, published, consumed, sockets, stop, tasks })
     }
@@ -86,14 +86,17 @@ fn start<D: Deliver>(tasks: &mut Vec<JoinHandle<()>>, relay: Relay<D>, stopped: 
 }
 
 impl Shared {
-    /// What answers requests over a region's file.
+    /// What answers requests over a region's file. Who waits is told of the hub's news, until it stops.
     pub(crate) fn public(
         &self,
         core: &Core,
         sockets: Option<Arc<Sockets>>,
+        (hub, stopped): (Arc<Hub>, watch::Receiver<bool>),
         durability: Arc<Durability>,
     ) -> Public {
+        let waits = Waits::new(self.config.admission.waits.options(), core.app.clone(), hub, stopped);
+        let admission = Admission { bodies: self.bodies.clone(), waits };
         let freshness = Freshness::new(self.config.durability.seen_header(), self.replicated.clone());
-        Public::new(core.app.clone(), public_options(&self.config), sockets, durability, freshness)
+        Public::new(core.app.clone(), public_options(&self.config), sockets, admission, durability, freshness)
     }
 }
