@@ -1,5 +1,6 @@
 //! Tests of the whole, in one binary: each module is a part of the product seen from outside.
 
+mod admission;
 mod api;
 mod backup;
 mod bad_input;

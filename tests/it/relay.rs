@@ -59,7 +59,7 @@ impl Bare {
             let node = served.clone();
             async move {
                 let request = request.map(|body| body.map_err(edge_runtime::BodyError::from).boxed_unsync());
-                node.app().call(request).await.expect("an answer")
+                node.app().call(edge_runtime::Lane::Public, request).await.expect("an answer")
             }
         };
         let task = tokio::spawn(listener.serve(handle, stopped, Duration::from_secs(5)));

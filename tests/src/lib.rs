@@ -63,6 +63,7 @@ pub fn config(data: &Path) -> Config {
     config.node.cache = Some(cache());
     config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));
     config.listen.admin = config.listen.public;
+    config.listen.shutdown_notice_ms = 0;
     config.internal.tick_interval_ms = 100;
     config
 }
@@ -127,6 +128,12 @@ impl TestNode {
         if let Some(node) = self.node.take() {
             node.stop().await;
         }
+    }
+
+    /// Answers that wait on it for news, and event streams that are open.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.node.as_ref().map_or([0, 0], Node::waiting)
     }
 
     /// What it tells of itself in figures.

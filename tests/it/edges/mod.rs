@@ -17,6 +17,7 @@ mod machines;
 mod partitions;
 mod restored;
 mod topics;
+mod waits;
 mod ways;
 
 use std::io::Read as _;

@@ -18,7 +18,7 @@ const ELSEWHERE: (f64, f64) = (-22.91, -43.20);
 const NORTH: (f64, f64) = (-23.45, -46.62);
 
 /// Three edges in this process, each on threads of its own.
-async fn cluster(folder: &std::path::Path) -> Cluster {
+pub(super) async fn cluster(folder: &std::path::Path) -> Cluster {
     cluster_of(folder, config(folder)).await
 }
 
@@ -37,7 +37,7 @@ async fn cluster_of(folder: &std::path::Path, base: Config) -> Cluster {
         .expect("no panic")
 }
 
-async fn stop(cluster: Cluster) {
+pub(super) async fn stop(cluster: Cluster) {
     tokio::task::spawn_blocking(move || cluster.stop()).await.expect("no panic");
 }
 
