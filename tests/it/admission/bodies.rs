@@ -131,8 +131,8 @@ async fn unfinished_bodies_hold_bounded_memory() {
             refused += 1;
         }
     }
-    // A quarter of each budget is one large body, and six small ones.
-    assert_eq!(refused, 15 + 10);
+    // A quarter of each budget is one large body, and six small ones; of those that come together one more may be refused.
+    assert!((15 + 10..=15 + 11).contains(&refused), "{refused} were refused");
     assert_eq!(node.client().get("/v1/hello").await.status, 200);
     drop(held);
     node.stop().await;

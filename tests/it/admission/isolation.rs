@@ -21,7 +21,12 @@ fn isolating(data: &std::path::Path, routes: &[&str]) -> Config {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trap_costs_its_own_call() {
     for routes in [&["/trap"][..], &["/trap", "/rest"]] {
-        let node = TestNode::start(|data| isolating(data, routes)).await;
+        let node = TestNode::start(|data| {
+            let mut config = isolating(data, routes);
+            config.limits.request_timeout_ms = 20_000;
+            config
+        })
+        .await;
         let client = node.client();
         let mut resting = JoinSet::new();
         for _ in 0..30 {
@@ -64,9 +69,10 @@ async fn what_computes_keeps_nobody_waiting() {
         assert_eq!(client.get("/fine").await.text, "fine");
         slowest = slowest.max(began.elapsed());
     }
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
     let answers = looping.join_all().await;
     let refused = answers.iter().filter(|answer| answer.status == 503).count();
-    assert!((1..=6).contains(&refused), "{refused} of 12 were refused at once");
+    // Four run and two queue, which may wait in vain.
+    assert!((6..=8).contains(&refused), "{refused} of 12 were refused");
     node.stop().await;
 }
