@@ -21,6 +21,8 @@ use crate::watchdog::Watchdog;
 pub struct PoolOptions {
     /// Connections open at once.
     pub connections_max: usize,
+    /// How long a connection that nobody uses stays open. Each keeps up to 8 MB of pages.
+    pub idle_timeout: Duration,
     /// How long an opening waits for a free connection.
     pub open_timeout: Duration,
     /// How long one statement may run.
@@ -35,6 +37,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             connections_max: 128,
+            idle_timeout: Duration::from_secs(20),
             open_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             statements_max: 256,
@@ -68,6 +71,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
 }
+
+/// Connections that are closed at once, when one is given back: closing takes time, and somebody waits.
+const CLOSED_MAX: usize = 2;
 
 /// Tells of commits: its value counts them.
 pub type CommitWatch = watch::Receiver<u64>;
@@ -205,12 +211,22 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection back. While somebody writes it keeps no snapshot.
+    /// Takes a connection back. While somebody writes it keeps no snapshot. Connections that a burst needed are closed:
+    /// the one used last is taken first, so they are at the bottom.
     fn give_back(&self, mut pooled: Pooled) {
-        let mut idle = self.idle();
-        if !self.writing.load(Ordering::Acquire) || pooled.end_snapshot().is_ok() {
-            idle.push(pooled);
-        }
+        let unused: Vec<Pooled> = {
+            let mut idle = self.idle();
+            let timeout = self.options.idle_timeout;
+            let unused = idle.iter().take(CLOSED_MAX).take_while(|pooled| pooled.unused_for(timeout)).count();
+            let unused = idle.drain(..unused).collect();
+            if !self.writing.load(Ordering::Acquire) || pooled.end_snapshot().is_ok() {
+                pooled.rest();
+                idle.push(pooled);
+            }
+            unused
+        };
+        // Outside of the lock.
+        drop(unused);
     }
 
     /// The turn to write. Connections at rest let go of what they read: a log that somebody still reads cannot start over

@@ -56,6 +56,25 @@ async fn writers_take_turns() {
     assert_eq!(count(&database).await, 160);
 }
 
+/// What a burst of connections took is given back.
+#[tokio::test]
+async fn connections_that_nobody_uses_are_closed() {
+    let options = PoolOptions { idle_timeout: Duration::from_millis(50), ..PoolOptions::default() };
+    let (_folder, database) = database(options).await;
+    let mut burst: Vec<_> = (0..20).map(|_| database.open()).collect();
+    for connection in &mut burst {
+        connection.execute("SELECT 1", vec![]).await.expect("read");
+    }
+    drop(burst);
+    assert_eq!(database.0.idle().len(), 20);
+    let began = std::time::Instant::now();
+    while database.0.idle().len() > 1 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{} are open", database.0.idle().len());
+        assert_eq!(count(&database).await, 0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn other_files_and_pragmas_are_out_of_reach() {
     let (folder, database) = database(PoolOptions::default()).await;
