@@ -11,13 +11,17 @@ use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
+use crate::disk::DiskGuard;
 use crate::durability::Durability;
 use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
 use crate::sockets::Sockets;
+use crate::throttle::{ACCOUNT, Throttle};
 
 /// The header by which a component says what a request changed, for those who watch it.
 const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
+/// The header by which a component is told to store nothing, since there is little room.
+const STORE_NOTHING_HEADER: http::HeaderName = http::HeaderName::from_static("edge-store-nothing");
 /// The header by which a component says that a request on a path of commands changed nothing.
 const READ_HEADER: http::HeaderName = http::HeaderName::from_static("edge-read");
 
@@ -58,6 +62,10 @@ pub struct PublicOptions {
     pub internal_header: http::HeaderName,
     /// Whether clients come by TLS.
     pub tls: bool,
+    /// How much clients may ask. One for the whole node.
+    pub throttle: Arc<Throttle>,
+    /// Whether there is room to store what they send.
+    pub disk: Arc<DiskGuard>,
 }
 
 /// The service behind the public listener.
@@ -124,7 +132,10 @@ impl Public {
         let started = Instant::now();
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
-        let response = self.answer(request.map(incoming), peer.ip()).await;
+        let client = self.options.throttle.client(request.headers(), peer.ip());
+        let answer = |request| self.answer(request, client);
+        let mut response = self.options.throttle.guard(request.map(incoming), client, answer).await;
+        response.headers_mut().remove(ACCOUNT);
         self.log.note(&method, &path, response.status(), started);
         response
     }
@@ -142,8 +153,11 @@ impl Public {
             let detail = format!("a request body may have {limit} bytes");
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
         }
+        if let Some(refusal) = self.options.disk.refuse(request.method(), path) {
+            return refusal;
+        }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
-            return sockets.clone().accept(request).await;
+            return sockets.clone().accept(request, client).await;
         }
         let class = self.durability.class_of(request.method(), path);
         if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
@@ -154,7 +168,15 @@ impl Public {
             Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         };
         self.freshness.follow(request.headers()).await;
-        let mut response = match self.app.call(request).await {
+        // Last of all, and when the request is there whole: whoever waits with a turn holds up others.
+        let (method, path) = (request.method(), request.uri().path());
+        let turn = match self.options.throttle.turn(method, path, request.headers()).await {
+            Ok(turn) => turn,
+            Err(refusal) => return *refusal,
+        };
+        let answer = self.app.call(request).await;
+        drop(turn);
+        let mut response = match answer {
             Ok(response) => self.note_change(response),
             Err(error) => {
                 tracing::error!(error = %error, "no answer from the component");
@@ -197,6 +219,9 @@ impl Public {
             .map_err(|_| "the request's target is malformed")?;
         if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
+        }
+        if self.options.disk.is_full() {
+            parts.headers.insert(STORE_NOTHING_HEADER, header::HeaderValue::from_static("1"));
         }
         let limited = Limited::new(body, limit).map_err(move |error| {
             error.downcast::<edge_runtime::BodyError>().map_or_else(

@@ -12,8 +12,8 @@ use edge_data::{LocalStorage, ReplicatedDatabase};
 use edge_delivery::admin::Admin;
 use edge_delivery::internal::{EventRoute, INTERNAL_HEADER};
 use edge_delivery::{
-    Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public, PublicOptions, Sockets,
-    StreamProgress,
+    ConnectionLimits, DiskGuard, Durability, Freshness, Hub, Internal, Listener, ObjectFolder, Public,
+    PublicOptions, Readiness, Sockets, StreamProgress, Throttle,
 };
 use edge_runtime::{App, AppBuilder, Body, Manifest};
 use edge_streams::{Deliver, EventTable, FluvioTopic, Publish, Relay, RelayStatus};
@@ -59,6 +59,8 @@ impl Node {
     /// As [`Node::start`].
     pub async fn start_with(config: &Config, commons: &Commons) -> Result<Self, StartError> {
         crate::choose_tls_provider();
+        // First of all: figures that are looked up before there is a recorder go nowhere.
+        crate::telemetry::metrics();
         match config.regions.file {
             // Starting is large and rare: on the heap, so that whoever starts a node stays small.
             Some(_) => Box::pin(crate::edge::start(config, commons)).await,
@@ -86,6 +88,7 @@ impl Node {
         let internal = Internal::new(app.clone(), &config.internal.prefix, &secret)?;
 
         let (stop, stopped) = watch::channel(false);
+        let guards = Guards::new(config, stopped.clone());
         let hub = Arc::new(Hub::default());
         let mut tasks = Vec::new();
         let events = Events::relay(config, &storage, &internal, &hub, &stopped).await?;
@@ -102,20 +105,18 @@ impl Node {
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub, stopped.clone()));
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();
-        // First of all: figures that are looked up before there is a recorder go nowhere.
         let metrics = crate::telemetry::metrics();
         let freshness = Freshness::new(config.durability.seen_header(), replicated.clone());
         let public = Arc::new(Public::new(
             app.clone(),
-            public_options(config),
+            public_options(config, &guards),
             sockets.clone(),
             durability,
             freshness,
         ));
         let ready = Arc::new(AtomicBool::new(true));
-        let admin =
-            Admin::new(events.relays, metrics, ready.clone()).with_app(app.clone(), replicated.clone());
-        let parts = Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks };
+        let admin = Admin::new(events.relays, metrics).with_app(app.clone(), replicated.clone());
+        let parts = Parts { app, replicated, sockets, ready, guards, admin, stop, stopped, tasks };
         let handle = move |request, peer| {
             let public = public.clone();
             async move { public.handle(request, peer).await }
@@ -162,12 +163,35 @@ impl Node {
     }
 }
 
+/// What keeps a node from being asked for more than it can give. One of each for the whole node.
+#[derive(Clone)]
+pub(crate) struct Guards {
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) disk: Arc<DiskGuard>,
+}
+
+impl Guards {
+    /// As the node file says.
+    pub(crate) fn new(config: &Config, stopped: watch::Receiver<bool>) -> Self {
+        let options = config.throttle.options(config.listen.proxies(), config.listen.cors_origin());
+        let mut folders = vec![config.node.data.clone()];
+        if !config.objects.host.is_empty() {
+            folders.push(config.node.data.join(&config.objects.folder));
+        }
+        Self {
+            throttle: Arc::new(Throttle::new(options)),
+            disk: DiskGuard::watch(config.disk.options(folders), stopped),
+        }
+    }
+}
+
 /// What a node is made of, before it listens.
 pub(crate) struct Parts {
     pub(crate) app: Arc<App>,
     pub(crate) replicated: Vec<(String, ReplicatedDatabase)>,
     pub(crate) sockets: Option<Arc<Sockets>>,
     pub(crate) ready: Arc<AtomicBool>,
+    pub(crate) guards: Guards,
     pub(crate) admin: Admin,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) stopped: watch::Receiver<bool>,
@@ -180,13 +204,22 @@ where
     H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let Parts { app, replicated, sockets, ready, admin, stop, stopped, tasks } = parts;
+    let Parts { app, replicated, sockets, ready, guards, admin, stop, stopped, tasks } = parts;
     let tls = match &config.tls {
         Some(tls) => Some(edge_delivery::tls::acceptor(&tls.certificate, &tls.key)?),
         None => None,
     };
-    let public_listener = Listener::bind(config.listen.public, tls).await?;
-    let admin_listener = Listener::bind(config.listen.admin, None).await?;
+    let descriptors = edge_delivery::descriptors::raise();
+    let public_listener =
+        Listener::bind(config.listen.public, tls).await?.with_limits(config.listen.connections(descriptors));
+    let admin_listener = Listener::bind(config.listen.admin, None).await?.with_limits(admin_limits());
+    let admin = admin.with_readiness(Readiness {
+        serving: ready.clone(),
+        listener: public_listener.status(),
+        app: app.clone(),
+        path: config.listen.ready_path(),
+        disk: guards.disk,
+    });
     let (public, admin_address) = (public_listener.address(), admin_listener.address());
     let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
     let serve_public = public_listener.serve(handle, stopped.clone(), grace);
@@ -194,7 +227,10 @@ where
     let serve_admin = admin_listener.serve(
         move |request, _| {
             let admin = admin.clone();
-            async move { admin.handle(&request).await }
+            async move {
+                let answer = tokio::time::timeout(ADMIN_TIMEOUT, admin.handle(&request)).await;
+                answer.unwrap_or_else(|_| edge_delivery::timed_out())
+            }
         },
         stopped,
         grace,
@@ -203,13 +239,23 @@ where
     Ok(Node { public, admin: admin_address, app, replicated, stop, ready, sockets, grace, tasks, listeners })
 }
 
+/// How long an operator's request may take: comparing a region with its standbys takes the longest.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Limits of the admin listener: operators and what scrapes the figures.
+fn admin_limits() -> ConnectionLimits {
+    ConnectionLimits { connections_max: 256, per_address_max: 256, ..ConnectionLimits::default() }
+}
+
 /// What the public listener is told.
-pub(crate) fn public_options(config: &Config) -> PublicOptions {
+pub(crate) fn public_options(config: &Config, guards: &Guards) -> PublicOptions {
     PublicOptions {
         limits: config.limits.public(),
         internal_prefix: config.internal.prefix.clone(),
         internal_header: INTERNAL_HEADER,
         tls: config.tls.is_some(),
+        throttle: guards.throttle.clone(),
+        disk: guards.disk.clone(),
     }
 }
 

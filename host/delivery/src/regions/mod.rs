@@ -34,6 +34,7 @@ pub use peers::{Control, PeerDoor};
 
 use crate::problem::{problem, timed_out};
 use crate::public::{AccessLog, Public, incoming};
+use crate::throttle::{ACCOUNT, Throttle};
 
 /// The region that a request is for, among edges; and by which a component says that it is for another one.
 pub(crate) const REGION: HeaderName = HeaderName::from_static("edge-region");
@@ -114,6 +115,8 @@ pub struct RouterOptions {
     pub request_timeout: Duration,
     /// Bytes of a body that may be sent a second time.
     pub replay_bytes_max: usize,
+    /// How much clients may ask. The edge where a request comes in counts it, and no other.
+    pub throttle: Arc<Throttle>,
 }
 
 /// The service behind the public listener of a node among others.
@@ -212,9 +215,17 @@ impl Router {
             request.headers_mut().remove(name);
         }
         begin_trace(request.headers_mut());
-        let response = self.route(request, Origin { client: peer.ip(), hops: 0 }).await;
+        let client = self.options.throttle.client(request.headers(), peer.ip());
+        let answer = |request| self.route(request, Origin { client, hops: 0 });
+        let mut response = self.options.throttle.guard(request, client, answer).await;
+        response.headers_mut().remove(ACCOUNT);
         self.log.note(&method, &path, response.status(), started);
         response
+    }
+
+    /// How much clients may ask.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.options.throttle
     }
 
     async fn route(&self, request: Request<Body>, origin: Origin) -> Response<Body> {

@@ -43,7 +43,7 @@ impl Demo {
 
     fn through_a_cluster(&self, edges: u16) -> anyhow::Result<()> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let mut config = Config::default();
+        let mut config = Config::default().with_generous_limits();
         components::build_missing(&manifest(&config.node.manifest)?)?;
         config.internal.tick_interval_ms = 200;
         let options = ClusterOptions {

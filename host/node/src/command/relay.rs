@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -64,7 +63,7 @@ async fn serve(config: &Config, url: &str, secret: &[u8]) -> anyhow::Result<()> 
     let listener = Listener::bind(config.listen.admin, None).await?;
     let address = listener.address();
     let sidecar = Sidecar::start(config, url, secret).await?;
-    let admin = Arc::new(Admin::new(sidecar.relays.clone(), metrics, Arc::new(AtomicBool::new(true))));
+    let admin = Arc::new(Admin::new(sidecar.relays.clone(), metrics));
     let (stop, stopped) = watch::channel(false);
     let handle = move |request, _| {
         let admin = admin.clone();

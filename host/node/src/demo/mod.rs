@@ -96,7 +96,7 @@ impl Stage {
             return Ok(Self { url: url.to_owned(), operator_code: None, own: Own::Nothing });
         }
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let mut config = Config::default();
+        let mut config = Config::default().with_generous_limits();
         components::build_missing(&edge_runtime::Manifest::load(&config.node.manifest)?)?;
         config.node.data = folder.path().to_owned();
         config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));

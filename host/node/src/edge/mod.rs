@@ -17,7 +17,7 @@ use edge_data::migrate::{self, Migration};
 use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
 use edge_delivery::admin::{Admin, Operations};
 use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
-use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
+use edge_delivery::{ConnectionLimits, Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
 use edge_streams::{EventTable, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,7 +31,7 @@ use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
 use crate::commons::Commons;
 use crate::config::{Config, read_atlas};
 use crate::data::{Opened, open_database};
-use crate::node::{Parts, serve, variables};
+use crate::node::{Guards, Parts, serve, variables};
 use crate::{Node, secrets};
 
 /// How often the other edges are asked how they are.
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     locals: Vec<(String, LocalDatabase)>,
     replicated: Vec<(String, ReplicatedDatabase)>,
     peers: Arc<Peers>,
+    guards: Guards,
     /// As whom this node holds leases: its name, and what tells its data folder from every other.
     holder: String,
 }
@@ -237,10 +238,10 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     config.variables.entry(config.regions.variable.clone()).or_insert_with(|| atlas.as_variable());
     let tls = PeerTls::read(&peers_section.certificate, &peers_section.key, &peers_section.authority)?;
     let peers = Arc::new(Peers::new(&atlas, &tls));
-    let (shared, board) = open_shared(config, commons, peers.clone()).await?;
+    let (stop, stopped) = watch::channel(false);
+    let (shared, board) = open_shared(config, commons, peers.clone(), &stopped).await?;
     let shared = Arc::new(shared);
 
-    let (stop, stopped) = watch::channel(false);
     let front = Core::front(&shared).await?;
     let mut start =
         Starting { shared: shared.clone(), commons, board, tasks: Vec::new(), stopped: stopped.clone() };
@@ -266,11 +267,12 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
     let durability = Durability::new(local_only, None, edge_data::WriteGate::default());
     let public = Arc::new(shared.public(&front, sockets.clone(), durability));
-    let router = Arc::new(Router::new(router_options(&shared.config), atlas, public, places, peers, health));
+    let router = Arc::new(Router::new(router_options(&shared), atlas, public, places, peers, health));
 
     let control = Arc::new(Answers { shared: shared.clone(), regions: regions.clone() });
     let door = Arc::new(PeerDoor::new(router.clone(), control));
     let peer_listener = Listener::bind(peers_section.listen, Some(tls.acceptor())).await?;
+    let peer_listener = peer_listener.with_limits(peer_limits());
     let grace = Duration::from_millis(shared.config.listen.shutdown_grace_ms);
     let serve_peers = peer_listener.serve(
         move |request, peer| {
@@ -284,11 +286,12 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     let operations = Arc::new(Operator { shared: shared.clone(), regions });
     let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let metrics = crate::telemetry::metrics();
-    let admin = Admin::new(Vec::new(), metrics, ready.clone())
+    let admin = Admin::new(Vec::new(), metrics)
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
     let replicated = shared.replicated.clone();
-    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks };
+    let guards = shared.guards.clone();
+    let parts = Parts { app: front.app, replicated, sockets, ready, guards, admin, stop, stopped, tasks };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }
@@ -296,7 +299,20 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     serve(&shared.config, parts, handle).await
 }
 
-fn router_options(config: &Config) -> RouterOptions {
+/// Limits of the listener for other edges. They keep their connections for a minute between requests; and it is the edge
+/// with the client that gives up first on one that does not read.
+fn peer_limits() -> ConnectionLimits {
+    ConnectionLimits {
+        connections_max: 8_192,
+        per_address_max: 8_192,
+        exempt: Vec::new(),
+        idle_timeout: Duration::from_secs(300),
+        write_timeout: Duration::from_secs(60),
+    }
+}
+
+fn router_options(shared: &Shared) -> RouterOptions {
+    let config = &shared.config;
     let (id_paths, home_paths) = config.regions.patterns();
     RouterOptions {
         // Checked when the file was read.
@@ -308,6 +324,7 @@ fn router_options(config: &Config) -> RouterOptions {
         wait: Duration::from_millis(config.regions.wait_ms),
         request_timeout: Duration::from_millis(config.limits.request_timeout_ms),
         replay_bytes_max: config.limits.public().body_bytes_max,
+        throttle: shared.guards.throttle.clone(),
     }
 }
 
@@ -316,6 +333,7 @@ async fn open_shared(
     config: Config,
     commons: &Commons,
     peers: Arc<Peers>,
+    stopped: &watch::Receiver<bool>,
 ) -> anyhow::Result<(Shared, Arc<LeaseBoard>)> {
     let manifest = Manifest::load(&config.node.manifest)?;
     let data = &config.node.data;
@@ -347,8 +365,10 @@ async fn open_shared(
     let objects = crate::node::objects(&config)?;
     let id = secrets::kept(data, "node_id")?;
     let holder = format!("{}/{}", config.node.name, &id[..12]);
+    let guards = Guards::new(&config, stopped.clone());
     let shared = Shared {
         config,
+        guards,
         manifest,
         runtime,
         pool,

@@ -94,6 +94,7 @@ impl Shared {
         durability: Arc<Durability>,
     ) -> Public {
         let freshness = Freshness::new(self.config.durability.seen_header(), self.replicated.clone());
-        Public::new(core.app.clone(), public_options(&self.config), sockets, durability, freshness)
+        let options = public_options(&self.config, &self.guards);
+        Public::new(core.app.clone(), options, sockets, durability, freshness)
     }
 }
