@@ -34,6 +34,10 @@ const READ: &str = "edge-read";
 /// The header by which the node learns which region a request is for, where it is not this one. Taken away, too.
 const REGION: &str = "edge-region";
 
+/// The header by which the node learns who called, for its log: the same for each call of an account, and telling nothing to
+/// whoever lacks the application's key. Taken away, too.
+const ACCOUNT: &str = "edge-account";
+
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.
 fn local<F>(future: F) -> SendWrapper<F> {

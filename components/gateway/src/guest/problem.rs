@@ -68,6 +68,7 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "coupon-refused" => (StatusCode::UNPROCESSABLE_ENTITY, "The coupon cannot be used"),
         "too-much" => (StatusCode::UNPROCESSABLE_ENTITY, "The amount is too large"),
         "unavailable" => (StatusCode::SERVICE_UNAVAILABLE, "Not possible right now"),
+        "storage-full" => (StatusCode::SERVICE_UNAVAILABLE, "The disk is nearly full"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
     }
 }

@@ -34,6 +34,9 @@ const DEPTH_MAX: usize = 12;
 /// Most fields of a query.
 const COMPLEXITY_MAX: usize = 400;
 
+/// The header by which the node says that there is little room on its disk: a document that stores is refused then.
+const STORE_NOTHING: &str = "edge-store-nothing";
+
 type PetWalkerSchema = Schema<Query, Mutation, Subscriptions>;
 
 fn schema() -> &'static PetWalkerSchema {
@@ -249,6 +252,11 @@ async fn execute(parts: &Parts, body: &[u8], mut request: Request) -> Response {
     };
     let asker = Asker { caller: extract::authenticate(&parts.headers).await, command };
     let first = first_command(&mut request);
+    if first.is_some() && parts.headers.contains_key(STORE_NOTHING) {
+        let detail =
+            "the node's disk is nearly full, so it stores nothing; nothing was changed. Queries go on";
+        return Problem::new("storage-full", detail).into_response();
+    }
     let mut response = schema().execute(request.data(asker)).await;
     if let Some(region) = misdirected(&response) {
         if failed_at(&response).is_none_or(|key| first.as_deref().is_none_or(|first| first == key)) {

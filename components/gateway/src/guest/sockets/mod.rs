@@ -18,7 +18,7 @@ use super::bindings::petwalker::tracking::routes;
 use super::live;
 use super::ops::{self, Outcome};
 use super::problem::Problem;
-use super::{extract, graphql, internal};
+use super::{ACCOUNT, extract, graphql, internal};
 
 /// A client that wants a socket.
 #[derive(Deserialize)]
@@ -127,7 +127,7 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         // Each operation is asked about by itself, for this caller.
         let context = pack(&caller)?;
         let (key, greeting) = (String::new(), ByteBuf::new());
-        return answer(&Opened { key, context, until_ms: until.epoch_ms, cursor: 0, greeting });
+        return answer_for(&caller, &Opened { key, context, until_ms: until.epoch_ms, cursor: 0, greeting });
     }
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
@@ -135,7 +135,16 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         Some((ride, "live")) => open_live(&caller, ride, opening.parameter("since"), until.epoch_ms)?,
         _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
     };
-    answer(&opened)
+    answer_for(&caller, &opened)
+}
+
+/// The answer, with the account that it is for.
+fn answer_for(caller: &Caller, opened: &Opened) -> Outcome<Response> {
+    let mut response = answer(opened)?;
+    if let Ok(account) = HeaderValue::from_str(&caller.account_id) {
+        response.headers_mut().insert(ACCOUNT, account);
+    }
+    Ok(response)
 }
 
 /// Who wants the socket, by the token in its header or the ticket in its query; and until when that holds.
