@@ -139,7 +139,7 @@ fn judge(bars: &mut Bars, what: &str, seen: Duration, most: Duration) {
 
 async fn start(data: std::path::PathBuf, libsql: Option<String>) -> anyhow::Result<Cluster> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?.to_owned();
-    let mut config = Config::default();
+    let mut config = Config::default().with_generous_limits();
     config.node.manifest = root.join("spin.toml");
     config.node.cache = Some(root.join("target/bench-cache"));
     let options =

@@ -56,6 +56,9 @@ impl Server {
         let text = format!(
             "[node]\ndata = {data:?}\nmanifest = {manifest:?}\ncache = {cache:?}\n\
              [listen]\npublic = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n\
+             connections_per_address_max = 20000\n\
+             [throttle]\nfactor = 1000\nturns_at_once = 64\nturns_waiting_max = 10000\nturn_wait_ms = 30000\n\
+             [sockets]\nsockets_per_address_max = 20000\nsockets_per_account_max = 20000\n\
              [log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n{more}",
             manifest = root.join("spin.toml"),
             cache = root.join("target/bench-cache"),

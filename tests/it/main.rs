@@ -27,5 +27,6 @@ mod starting;
 mod statements;
 mod stores;
 mod subscriptions;
+mod throttle;
 mod tidy;
 mod tls;

@@ -365,6 +365,13 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     put(format!("cache = {:?}", path(config.node.cache.as_deref().expect("a cache"))));
     put(format!("[listen]\npublic = {:?}", config.listen.public.to_string()));
     put(format!("admin = {:?}\nshutdown_grace_ms = 3000", config.listen.admin.to_string()));
+    put(format!("connections_per_address_max = {}", config.listen.connections_per_address_max));
+    put(format!("[throttle]\nfactor = {}", config.throttle.factor));
+    put(format!("turns_at_once = {}", config.throttle.turns_at_once));
+    put(format!("turns_waiting_max = {}", config.throttle.turns_waiting_max));
+    put(format!("turn_wait_ms = {}", config.throttle.turn_wait_ms));
+    put(format!("[sockets]\nsockets_per_address_max = {}", config.sockets.sockets_per_address_max));
+    put(format!("sockets_per_account_max = {}", config.sockets.sockets_per_account_max));
     put(format!("[internal]\ntick_interval_ms = {}", config.internal.tick_interval_ms));
     put("[log]\nfilter = \"info,http=warn\"".to_owned());
     for (label, database) in &config.databases.0 {

@@ -54,10 +54,10 @@ fn built(manifest: PathBuf) -> PathBuf {
     manifest
 }
 
-/// A node's configuration: free ports, data in `data`.
+/// A node's configuration: free ports, data in `data`, and limits that tests from one address do not reach.
 #[must_use]
 pub fn config(data: &Path) -> Config {
-    let mut config = Config::default();
+    let mut config = Config::default().with_generous_limits();
     config.node.manifest = product().to_owned();
     config.node.data = data.to_owned();
     config.node.cache = Some(cache());
@@ -75,6 +75,7 @@ pub fn misbehave_config(data: &Path) -> Config {
     config.internal.events_database = String::new();
     config.internal.tick_interval_ms = 0;
     config.internal.generated_variables = Vec::new();
+    config.listen.ready_path = "/fine".to_owned();
     config.limits.memory_mib = 32;
     config.limits.request_timeout_ms = 500;
     config.databases.0.clear();
@@ -238,6 +239,17 @@ impl Client {
     pub fn of(url: &str) -> Self {
         edge_node::choose_tls_provider();
         Self { http: reqwest::Client::new(), base: url.to_owned(), token: None }
+    }
+
+    /// A caller without a token who comes from one address of this machine, such as 127.1.2.3.
+    ///
+    /// # Panics
+    /// When such a caller cannot be made.
+    #[must_use]
+    pub fn coming_from(url: &str, address: std::net::Ipv4Addr) -> Self {
+        edge_node::choose_tls_provider();
+        let http = reqwest::Client::builder().local_address(std::net::IpAddr::from(address)).build();
+        Self { http: http.expect("a client"), base: url.to_owned(), token: None }
     }
 
     /// The same caller without a token.
