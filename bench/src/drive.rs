@@ -44,6 +44,7 @@ pub(crate) struct Measured {
 impl Suite {
     fn request(&self, http: &reqwest::Client, info: &IterInfo) -> anyhow::Result<reqwest::RequestBuilder> {
         let url = &self.url;
+        let mut token = &self.prepared.token;
         let request = match self.name {
             "read" => http.get(format!("{url}/v1/rides/{}", self.prepared.ride)),
             "nearest" => {
@@ -54,13 +55,14 @@ impl Suite {
             }
             "ride" => {
                 let index = self.next_quote.fetch_add(1, Ordering::Relaxed);
-                let quote = self.prepared.quotes.get(index).context("all prepared quotes are used")?;
-                let body = serde_json::json!({ "quote_id": quote, "pet_ids": [self.prepared.pet] });
+                let ready = self.prepared.quotes.get(index).context("all prepared quotes are used")?;
+                token = &self.prepared.tutors[ready.tutor];
+                let body = serde_json::json!({ "quote_id": ready.quote, "pet_ids": [ready.pet] });
                 http.post(format!("{url}/v1/rides")).json(&body)
             }
             _ => http.get(format!("{url}/v1/hello")),
         };
-        Ok(request.bearer_auth(&self.prepared.token))
+        Ok(request.bearer_auth(token))
     }
 }
 

@@ -26,6 +26,9 @@ const HAND_OVER_MAX: Duration = Duration::from_secs(1);
 /// Hand-overs, and those who ask meanwhile.
 const HAND_OVERS: usize = 6;
 const ASKING: usize = 8;
+/// Accounts of each of them, and quotes asked for under one before the next: an account gets a thousand a day.
+const ACCOUNTS: usize = 4;
+const QUOTES_EACH: usize = 900;
 /// From the owner's end to the next write.
 const FAILOVER_MAX: Duration = Duration::from_secs(7);
 /// A replica's reads while it syncs, over its reads in quiet, at the 99th percentile.
@@ -70,13 +73,14 @@ impl Caller {
         Ok(answer)
     }
 
-    async fn join(url: &str) -> anyhow::Result<Self> {
+    async fn join(url: &str, name: &str) -> anyhow::Result<Self> {
         let mut caller = Self { http: Client::new(), token: String::new() };
+        let email = format!("{name}@load.example");
         let who = json!({
-            "email": "tutor@load.example", "password": "correct horse", "display_name": "tutor", "role": "tutor",
+            "email": email, "password": "correct horse", "display_name": "tutor", "role": "tutor",
         });
         caller.must(Method::POST, &format!("{url}/v1/accounts"), Some(&who), "join").await?;
-        let who = json!({ "email": "tutor@load.example", "password": "correct horse" });
+        let who = json!({ "email": email, "password": "correct horse" });
         let tokens = caller.must(Method::POST, &format!("{url}/v1/sessions"), Some(&who), "log-in").await?;
         caller.token = tokens["access_token"].as_str().context("no token")?.to_owned();
         Ok(caller)
@@ -92,6 +96,15 @@ impl Caller {
     }
 }
 
+/// Somebody with a pet, and what a quote for it is asked with.
+async fn somebody(url: &str, name: &str) -> anyhow::Result<(Caller, Value)> {
+    let tutor = Caller::join(url, name).await?;
+    let pet = tutor.pet(url, "pet").await?;
+    let wanted =
+        json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
+    Ok((tutor, wanted))
+}
+
 /// Measures all of it, and judges.
 pub(crate) async fn run(seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -101,16 +114,17 @@ pub(crate) async fn run(seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
         cluster.edges().map(|(name, url, _)| (name.to_owned(), url.to_owned())).collect();
     let direct = urls.iter().find(|(name, _)| *name == owner).context("no owner")?.1.clone();
     let other = urls.iter().find(|(name, _)| *name != owner).context("no other")?.1.clone();
-    let tutor = Caller::join(&direct).await?;
-    let pet = tutor.pet(&direct, "pet").await?;
-    let wanted =
-        json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
+    let (tutor, wanted) = somebody(&direct, "tutor").await?;
+    let mut people = Vec::new();
+    for number in 0..ASKING * ACCOUNTS {
+        people.push(somebody(&direct, &format!("tutor-{number}")).await?);
+    }
     let quote = tutor.must(Method::POST, &format!("{direct}/v1/quotes"), Some(&wanted), "quote").await?;
     let path = format!("/v1/quotes/{}", quote["id"].as_str().context("no id")?);
 
     let over = forwarding(&tutor, &direct, &other, &path, seconds).await?;
     judge(bars, "forwarded over direct, p50", over, FORWARDING_MAX);
-    let longest = hand_overs(&cluster, &owner, &tutor, &wanted).await?;
+    let longest = hand_overs(&cluster, &owner, &people).await?;
     judge(bars, "longest wait at a hand-over", longest, HAND_OVER_MAX);
     let took = failover(cluster, &owner, &tutor, &other, &wanted).await?;
     judge(bars, "owner killed to next write", took, FAILOVER_MAX);
@@ -139,7 +153,7 @@ fn judge(bars: &mut Bars, what: &str, seen: Duration, most: Duration) {
 
 async fn start(data: std::path::PathBuf, libsql: Option<String>) -> anyhow::Result<Cluster> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("no workspace")?.to_owned();
-    let mut config = Config::default();
+    let mut config = Config::default().with_generous_limits();
     config.node.manifest = root.join("spin.toml");
     config.node.cache = Some(root.join("target/bench-cache"));
     let options =
@@ -175,12 +189,7 @@ async fn forwarding(
 
 /// Hands the region over and back while quotes are asked for at every edge; the longest that anybody waited. Nobody may be
 /// refused.
-async fn hand_overs(
-    cluster: &Cluster,
-    owner: &str,
-    tutor: &Caller,
-    wanted: &Value,
-) -> anyhow::Result<Duration> {
+async fn hand_overs(cluster: &Cluster, owner: &str, people: &[(Caller, Value)]) -> anyhow::Result<Duration> {
     let edges: Vec<(String, String, String)> = cluster
         .edges()
         .map(|(name, url, admin)| (name.to_owned(), url.to_owned(), admin.to_owned()))
@@ -188,14 +197,16 @@ async fn hand_overs(
     let stop = Arc::new(AtomicBool::new(false));
     let mut asking = tokio::task::JoinSet::new();
     for person in 0..ASKING {
-        let (tutor, wanted, stop) = (tutor.clone(), wanted.clone(), stop.clone());
+        let accounts = people[person * ACCOUNTS..(person + 1) * ACCOUNTS].to_vec();
+        let stop = stop.clone();
         let url = format!("{}/v1/quotes", edges[person % edges.len()].1);
         asking.spawn(async move {
             let (mut longest, mut number) = (Duration::ZERO, 0_u32);
             while !stop.load(Ordering::Relaxed) {
                 number += 1;
                 let began = Instant::now();
-                tutor.must(Method::POST, &url, Some(&wanted), &format!("h-{person}-{number}")).await?;
+                let (tutor, wanted) = &accounts[number as usize / QUOTES_EACH % ACCOUNTS];
+                tutor.must(Method::POST, &url, Some(wanted), &format!("h-{person}-{number}")).await?;
                 longest = longest.max(began.elapsed());
             }
             anyhow::Ok((longest, number))
@@ -209,7 +220,7 @@ async fn hand_overs(
         tokio::time::sleep(Duration::from_millis(500)).await;
         let (.., admin) = edges.iter().find(|(name, ..)| name == from).context("no owner")?;
         let url = format!("{admin}/regions/{REGION}/hand-over?to={to}");
-        let answer = tutor.http.post(url).send().await?;
+        let answer = Client::new().post(url).bearer_auth(cluster.admin_token()).send().await?;
         ensure!(answer.status().is_success(), "not handed over: {}", answer.text().await?);
         while cluster.owner(REGION).await?.as_deref() != Some(to) {
             tokio::task::yield_now().await;
@@ -262,7 +273,7 @@ async fn syncing(data: std::path::PathBuf, server: &str, seconds: u64) -> anyhow
     let mut urls = cluster.edges().map(|(_, url, _)| url.to_owned());
     let (reader, writer) = (urls.next().context("no edge")?, urls.next().context("no other")?);
     drop(urls);
-    let tutor = Caller::join(&writer).await?;
+    let tutor = Caller::join(&writer, "writer").await?;
     tutor.pet(&writer, "first").await?;
     let read = async |seconds| {
         let mut times = Vec::new();

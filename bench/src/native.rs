@@ -1,5 +1,6 @@
 //! The native baseline: axum and libSQL, the same services and statements, no WebAssembly.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -25,7 +26,7 @@ struct Shared {
     region: Pool,
     global: Pool,
     keys: Keys,
-    known: Mutex<Vec<(String, Claims)>>,
+    known: Mutex<HashMap<String, Claims>>,
     /// The turn to write, as the node has it.
     writer: tokio::sync::Mutex<()>,
 }
@@ -88,14 +89,14 @@ fn authenticate(shared: &Shared, headers: &HeaderMap) -> Result<Caller, Failed> 
         headers.get("authorization").and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
     let token = token.ok_or("no token")?;
     let mut known = shared.known.lock().unwrap_or_else(PoisonError::into_inner);
-    let claims = match known.iter().find(|(t, _)| t == token) {
-        Some((_, claims)) => {
+    let claims = match known.get(token) {
+        Some(claims) => {
             claims.check_time(now())?;
             *claims
         }
         None => {
             let claims = shared.keys.verify(token, now())?;
-            known.push((token.to_owned(), claims));
+            known.insert(token.to_owned(), claims);
             claims
         }
     };
@@ -136,10 +137,10 @@ async fn nearest(
 ) -> Result<Response, Failed> {
     authenticate(&shared, &headers)?;
     let place = GeoPoint::new(around.lat, around.lon)?;
-    let found = matching::service::nearest(&shared.region.take()?, place, 10)?;
+    let found = matching::service::nearest(&shared.region.take()?, now(), place, 10)?;
     let walkers: Vec<_> = found
         .iter()
-        .map(|w| json!({ "walker_id": w.walker_id, "distance_m": w.distance_m.round(), "rating_milli": w.rating_milli }))
+        .map(|w| json!({ "walker_id": w.walker_id, "distance_m": w.distance_m, "rating_milli": w.rating_milli }))
         .collect();
     Ok(Json(json!({ "walkers": walkers })).into_response())
 }
@@ -169,7 +170,8 @@ async fn request(
 
 /// What the gateway fetches before it asks matching.
 fn order(shared: &Shared, tutor: AccountId, wanted: &RideBody) -> Result<Request, Failed> {
-    let quote = pricing::service::get(&shared.region.take()?, tutor, wanted.quote_id.parse()?)?;
+    let quote =
+        pricing::service::get(&shared.region.take()?, tutor, wanted.quote_id.parse()?, Some(&SEAL_KEY))?;
     let caller = identity::service::Caller { account: tutor, role: identity::domain::Role::Tutor };
     let pets = identity::service::get_pets(
         &shared.global.take().map_err(|e: SqlError| e)?,

@@ -8,7 +8,7 @@ use edge_data::migrate;
 use identity::domain::{Account, Keys, Pet, PetDetails, Role, Species};
 use matching::domain::{CancellationPolicy, PetSize, RidePet, WalkerCard};
 use matching::service::{Caller, Request};
-use matching::sql::presence::{Presence, put};
+use matching::sql::presence::Presence;
 use petwalker_kernel::{
     AccountId, BasisPoints, GeoPoint, Millis, Moment, PetId, QuoteId, SeededEntropy, UtcMillis,
 };
@@ -19,8 +19,12 @@ use crate::sql::Pool;
 
 /// Walkers present in the city.
 pub(crate) const WALKERS: u32 = 100_000;
-/// Quotes ready to be used.
-const QUOTES: u32 = 60_000;
+/// Tutors who ask for rides, and the quotes that each has ready, for a pet each: a tutor has at most 20 rides open, and a pet
+/// is on one at a time.
+const TUTORS: u32 = 3_000;
+const QUOTES_EACH: u32 = 20;
+/// Presence ends by itself, which must not happen while it is measured.
+const MEASURED_AT_MOST: Millis = Millis::from_mins(600);
 /// The seed of both servers' signing key.
 pub(crate) const TOKEN_SEED: &str = "0707070707070707070707070707070707070707070707070707070707070707";
 
@@ -31,10 +35,21 @@ pub(crate) struct Prepared {
     pub(crate) token: String,
     /// One of the tutor's rides.
     pub(crate) ride: String,
-    /// The tutor's pet.
-    pub(crate) pet: String,
     /// Quotes, each good for one ride.
-    pub(crate) quotes: Vec<String>,
+    pub(crate) quotes: Vec<Ready>,
+    /// The access tokens of those who ask for the rides.
+    pub(crate) tutors: Vec<String>,
+}
+
+/// A quote that is ready to be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    /// Its id.
+    pub(crate) quote: String,
+    /// The pet that it is for.
+    pub(crate) pet: String,
+    /// Whose it is: an index of [`Prepared::tutors`].
+    pub(crate) tutor: usize,
 }
 
 /// The moment of the clock.
@@ -64,26 +79,9 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
 
     let mut entropy = SeededEntropy(11);
     let moment = &mut Moment { now: now(), entropy: &mut entropy };
-    let tutor = AccountId::new(moment);
-    let account = Account {
-        id: tutor,
-        email: "load@test.example".into(),
-        display_name: "Load".into(),
-        role: Role::Tutor,
-        created_at: moment.now,
-    };
-    identity::sql::insert_account(&global, &account, "none")?;
-    identity::sql::insert_seal_key(&global, tutor, &SEAL_KEY)?;
-    let details = PetDetails {
-        name: "Rex".into(),
-        species: Species::Dog,
-        weight_g: 14_500,
-        birth_date: "2021-03-14".into(),
-        conditions: vec![],
-        temperament: String::new(),
-    };
-    let pet = Pet { id: PetId::new(moment), tutor_id: tutor, details };
-    identity::sql::insert_pet(&global, &pet)?;
+    global.execute("BEGIN IMMEDIATE", &[])?;
+    let tutor = person(&global, moment, 0)?;
+    let pet = dog(&global, moment, tutor)?;
 
     region.execute("BEGIN IMMEDIATE", &[])?;
     let place = |moment: &mut Moment<'_>| {
@@ -110,32 +108,70 @@ pub(crate) async fn prepare(root: &Path, data: &Path) -> anyhow::Result<Prepared
             sizes: 7,
             card,
         };
-        put(&region, &presence, moment.now)?;
+        let walker = Caller { account: presence.walker_id, role: matching::domain::Role::Walker };
+        let seen = Moment { now: moment.now.plus(MEASURED_AT_MOST), entropy: &mut *moment.entropy };
+        matching::service::appear(&region, &seen, walker, presence)?;
     }
-    let mut prepared = Prepared { pet: pet.id.to_string(), ..Prepared::default() };
+    let mut prepared = Prepared::default();
+    let keys = Keys::from_hex(TOKEN_SEED)?;
     let tariff = pricing::sql::tariff_at(&global, GeoPoint::new(-23.55, -46.63)?)?.context("no tariff")?;
-    for _ in 0..QUOTES {
-        let quote = pricing::sql::Quote {
-            id: QuoteId::new(moment),
-            account_id: tutor,
-            total: petwalker_kernel::Money::new(4_500, tariff.currency),
-            lines: vec![],
-            pickup: place(moment)?,
-            duration_min: 60,
-            sizes: vec![pricing::domain::Size::Medium],
-            scheduled_for: None,
-            expires_at: moment.now.plus(Millis::from_mins(600)),
-            surge_milli: 1_000,
-            tariff: tariff.clone(),
-        };
-        pricing::sql::insert_quote(&region, &quote)?;
-        prepared.quotes.push(quote.id.to_string());
+    for number in 1..=TUTORS {
+        let asker = person(&global, moment, number)?;
+        for _ in 0..QUOTES_EACH {
+            let quote = pricing::sql::Quote {
+                id: QuoteId::new(moment),
+                account_id: asker,
+                total: petwalker_kernel::Money::new(4_500, tariff.currency),
+                lines: vec![],
+                pickup: place(moment)?,
+                duration_min: 60,
+                sizes: vec![pricing::domain::Size::Medium],
+                scheduled_for: None,
+                expires_at: moment.now.plus(MEASURED_AT_MOST),
+                surge_milli: 1_000,
+                tariff: tariff.clone(),
+                coupon: None,
+            };
+            pricing::sql::insert_quote(&region, &quote, &SEAL_KEY)?;
+            let (pet, tutor) = (dog(&global, moment, asker)?.id.to_string(), prepared.tutors.len());
+            prepared.quotes.push(Ready { quote: quote.id.to_string(), pet, tutor });
+        }
+        prepared.tutors.push(keys.issue(asker, Role::Tutor, None, now()));
     }
     region.execute("COMMIT", &[])?;
+    global.execute("COMMIT", &[])?;
     prepared.ride = first_ride(&region, moment, tutor, &pet)?;
-    let keys = Keys::from_hex(TOKEN_SEED)?;
-    prepared.token = keys.issue(tutor, Role::Tutor, now());
+    prepared.token = keys.issue(tutor, Role::Tutor, None, now());
     Ok(prepared)
+}
+
+/// A tutor with a key.
+fn person(global: &crate::sql::Lent, moment: &mut Moment<'_>, number: u32) -> anyhow::Result<AccountId> {
+    let account = Account {
+        id: AccountId::new(moment),
+        email: format!("load-{number}@test.example"),
+        display_name: "Load".into(),
+        role: Role::Tutor,
+        created_at: moment.now,
+    };
+    identity::sql::insert_account(global, &account, "none")?;
+    identity::sql::insert_seal_key(global, account.id, &SEAL_KEY)?;
+    Ok(account.id)
+}
+
+/// A dog of a tutor's.
+fn dog(global: &crate::sql::Lent, moment: &mut Moment<'_>, tutor: AccountId) -> anyhow::Result<Pet> {
+    let details = PetDetails {
+        name: "Rex".into(),
+        species: Species::Dog,
+        weight_g: 14_500,
+        birth_date: "2021-03-14".into(),
+        conditions: vec![],
+        temperament: String::new(),
+    };
+    let pet = Pet { id: PetId::new(moment), tutor_id: tutor, details };
+    identity::sql::insert_pet(global, &pet)?;
+    Ok(pet)
 }
 
 fn first_ride(

@@ -44,19 +44,37 @@ impl Server {
         Self::node_with(program, root, data, "").await
     }
 
-    /// The same with more in its node file.
+    /// The same with the limits that a node has by default.
+    pub(crate) async fn guarded(program: &Path, root: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::start(program, root, data, [""; 2]).await
+    }
+
+    /// The same with more in its node file, and without limits that a load from one address would meet.
     pub(crate) async fn node_with(
         program: &Path,
         root: &Path,
         data: &Path,
         more: &str,
     ) -> anyhow::Result<Self> {
+        let sections = format!(
+            "[throttle]\nfactor = 1000\nturns_at_once = 64\nturns_waiting_max = 10000\nturn_wait_ms = 30000\n\
+             [sockets]\nsockets_per_address_max = 20000\nsockets_per_account_max = 20000\n{more}"
+        );
+        Self::start(program, root, data, ["connections_per_address_max = 20000\n", &sections]).await
+    }
+
+    async fn start(
+        program: &Path,
+        root: &Path,
+        data: &Path,
+        [listen, sections]: [&str; 2],
+    ) -> anyhow::Result<Self> {
         let port = free_port()?;
         let file = data.join("node.toml");
         let text = format!(
             "[node]\ndata = {data:?}\nmanifest = {manifest:?}\ncache = {cache:?}\n\
              [listen]\npublic = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n\
-             [log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n{more}",
+             {listen}[log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n{sections}",
             manifest = root.join("spin.toml"),
             cache = root.join("target/bench-cache"),
         );

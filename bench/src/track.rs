@@ -175,7 +175,7 @@ async fn native(data: &Path, root: &Path, shape: Shape, length: Duration) -> any
                     Ok(Batch { ride: walk.ride, points, watched: false })
                 })
                 .collect::<anyhow::Result<Vec<_>>>()?;
-            for receipt in ingest(&sql, &mut Moment { now: now(), entropy: &mut entropy }, &batches)? {
+            for receipt in ingest(&sql, &mut Moment { now: now(), entropy: &mut entropy }, &batches, None)? {
                 points += receipt?.fresh.len() as u64;
             }
             seq += shape.points;

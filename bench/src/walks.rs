@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use identity::domain::{Keys, Role};
-use matching::domain::{PetSize, RidePet, WalkerCard};
-use matching::service::{Action, Caller, Request};
-use matching::sql::presence::{Presence, put};
+use matching::domain::{Fix, PetSize, RidePet, WalkerCard};
+use matching::service::{Action, Caller, Request, Terms};
+use matching::sql::presence::Presence;
 use petwalker_kernel::{
     AccountId, Currency, GeoPoint, Millis, Moment, Money, PetId, QuoteId, RideId, SeededEntropy,
 };
@@ -57,7 +57,8 @@ fn begin(sql: &impl Sql, moment: &mut Moment<'_>, index: u32, keys: &Keys) -> an
         weekly: vec![],
     };
     let presence = Presence { walker_id: walker, place, rating_milli: 4_500, capacity: 3, sizes: 7, card };
-    put(sql, &presence, moment.now)?;
+    let by_walker = Caller { account: walker, role: matching::domain::Role::Walker };
+    matching::service::appear(sql, moment, by_walker, presence)?;
     let request = Request {
         quote_id: QuoteId::new(moment),
         quote_expires_at: moment.now.plus(Millis::from_mins(10)),
@@ -76,15 +77,19 @@ fn begin(sql: &impl Sql, moment: &mut Moment<'_>, index: u32, keys: &Keys) -> an
         fingerprint: vec![],
     };
     let by_tutor = Caller { account: tutor, role: matching::domain::Role::Tutor };
-    let by_walker = Caller { account: walker, role: matching::domain::Role::Walker };
     let view = matching::service::request(sql, moment, &command(tutor, "request"), by_tutor, &request)?;
     let ride = view.ride.order.id;
     let pin = view.pin.context("no PIN")?;
-    for (step, action) in
-        [("accept", Action::Accept), ("arrive", Action::Arrive), ("start", Action::Start(pin))]
-    {
+    let terms = Terms { capacity: 3, time_zone: "America/Sao_Paulo".to_owned() };
+    let there = Fix { place, at: moment.now, accuracy_m: 5.0 };
+    for (step, action) in [
+        ("accept", Action::Accept(terms)),
+        ("arrive", Action::Arrive(Some(there))),
+        ("start", Action::Start(pin)),
+    ] {
         matching::service::act(sql, moment, &command(walker, step), by_walker, ride, None, &action)?;
     }
-    let (walker, tutor) = (keys.issue(walker, Role::Walker, now()), keys.issue(tutor, Role::Tutor, now()));
+    let (walker, tutor) =
+        (keys.issue(walker, Role::Walker, None, now()), keys.issue(tutor, Role::Tutor, None, now()));
     Ok(Walk { ride, walker, tutor })
 }

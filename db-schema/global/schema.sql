@@ -299,3 +299,138 @@ CREATE TABLE insight_days (
 -- The topic that the holder publishes to: who reads another does not know what that holder acknowledged, and must not follow
 -- it. Empty: taken before this was noted.
 ALTER TABLE leases ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+-- What is posted to the ledger was captured before. A payment is for a ride, a tip or an order; `payment_shares` has what each
+-- account gets of it once it is captured, and the platform gets the rest.
+CREATE TABLE payments_by_kind (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('ride', 'tip', 'order')),
+    payer TEXT NOT NULL,
+    invoice_id TEXT REFERENCES invoices (id),
+    order_id TEXT,
+    order_attempt INTEGER NOT NULL DEFAULT 0,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    currency TEXT NOT NULL,
+    token TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('pending', 'captured', 'declined', 'replaced')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_at_ms INTEGER,
+    CHECK ((kind = 'order') = (order_id IS NOT NULL)),
+    CHECK ((kind = 'order') = (invoice_id IS NULL))
+) STRICT, WITHOUT ROWID;
+
+-- The first payment of an invoice is its ride's, where the ride cost something; the others are tips.
+INSERT INTO payments_by_kind
+    SELECT p.id,
+        CASE WHEN p.id = (SELECT min(o.id) FROM payments o WHERE o.invoice_id = p.invoice_id)
+            AND EXISTS (SELECT 1 FROM ledger_transfers t
+                WHERE t.invoice_id = p.invoice_id AND t.reason IN ('walk', 'platform-fee'))
+            THEN 'ride' ELSE 'tip' END,
+        i.tutor_id, p.invoice_id, NULL, 0, p.amount_minor, p.currency, p.token, p.state, p.attempts, p.due_at_ms
+    FROM payments p JOIN invoices i ON i.id = p.invoice_id;
+
+DROP TABLE payments;
+ALTER TABLE payments_by_kind RENAME TO payments;
+
+CREATE INDEX payments_of_invoice ON payments (invoice_id) WHERE invoice_id IS NOT NULL;
+CREATE UNIQUE INDEX payments_of_order ON payments (order_id, order_attempt) WHERE order_id IS NOT NULL;
+CREATE INDEX payments_due ON payments (due_at_ms) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX payments_owed ON payments (payer, id) WHERE state = 'declined' AND kind = 'ride';
+
+CREATE TABLE payment_shares (
+    payment_id TEXT NOT NULL REFERENCES payments (id),
+    account TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    PRIMARY KEY (payment_id, account)
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO payment_shares
+    SELECT p.id, t.credit, sum(t.amount_minor) FROM payments p
+    JOIN ledger_transfers t ON t.invoice_id = p.invoice_id AND t.reason = 'walk' WHERE p.kind = 'ride' GROUP BY p.id, t.credit;
+INSERT INTO payment_shares
+    SELECT p.id, 'walker:' || i.walker_id, p.amount_minor FROM payments p
+    JOIN invoices i ON i.id = p.invoice_id WHERE p.kind = 'tip' AND i.walker_id IS NOT NULL;
+
+-- What was credited before it was paid, and is not paid: taken back.
+INSERT INTO ledger_transfers
+    SELECT p.id || ':unpaid', s.account, 'tutor:' || p.payer, s.amount_minor, p.currency, 'not-paid', p.invoice_id,
+        (SELECT max(t.at_ms) FROM ledger_transfers t WHERE t.invoice_id = p.invoice_id)
+    FROM payments p JOIN payment_shares s ON s.payment_id = p.id WHERE p.state <> 'captured';
+INSERT INTO ledger_transfers
+    SELECT p.id || ':unpaid-fee', t.credit, t.debit, t.amount_minor, t.currency, 'not-paid', t.invoice_id, t.at_ms
+    FROM payments p JOIN ledger_transfers t ON t.invoice_id = p.invoice_id AND t.reason = 'platform-fee'
+    WHERE p.state <> 'captured' AND p.kind = 'ride';
+
+-- An order is bought once its payment is captured. What it pays each partner was fixed at check-out.
+ALTER TABLE orders ADD COLUMN payment TEXT NOT NULL DEFAULT 'none'
+    CHECK (payment IN ('none', 'pending', 'captured', 'declined'));
+ALTER TABLE orders ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+
+DROP INDEX orders_reserved;
+CREATE INDEX orders_reserved ON orders (expires_at_ms) WHERE state = 'reserved' AND payment <> 'pending';
+CREATE INDEX orders_paying ON orders (id) WHERE payment = 'pending';
+CREATE INDEX orders_open ON orders (tutor_id) WHERE state = 'reserved';
+
+CREATE TABLE order_shares (
+    order_id TEXT NOT NULL REFERENCES orders (id),
+    partner_id TEXT NOT NULL,
+    amount_minor INTEGER NOT NULL CHECK (amount_minor > 0),
+    PRIMARY KEY (order_id, partner_id)
+) STRICT, WITHOUT ROWID;
+
+-- Who used which coupon: held for a quote from its booking on until `held_until_ms`, and for good once the ride is in the
+-- events, unless that ends without costing anything.
+CREATE TABLE coupon_uses (
+    code TEXT NOT NULL REFERENCES coupons (code),
+    account_id TEXT NOT NULL,
+    quote_id TEXT NOT NULL,
+    held_until_ms INTEGER NOT NULL,
+    ride_id TEXT,
+    PRIMARY KEY (code, account_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX coupon_uses_by_ride ON coupon_uses (ride_id) WHERE ride_id IS NOT NULL;
+
+-- How much an account did today (`day` counts days since 1970 in UTC), for limits per day.
+CREATE TABLE daily_counts (
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (account, what)
+) STRICT, WITHOUT ROWID;
+-- What was answered before held personal data, and digests that tell what they are of. A command of before, sent again, is
+-- another one.
+DELETE FROM commands;
+
+-- What is removed because its time is over is found by its time.
+CREATE INDEX notifications_by_age ON notifications (at_ms);
+CREATE INDEX sessions_by_end ON sessions (expires_at_ms);
+CREATE INDEX refresh_tokens_by_age ON refresh_tokens (used_at_ms) WHERE used_at_ms IS NOT NULL;
+CREATE INDEX daily_counts_by_day ON daily_counts (day);
+
+-- Who was erased, in order: each region, and each part of the service, forgets them when it comes to them.
+CREATE TABLE erasures (
+    seq INTEGER PRIMARY KEY,
+    account_id TEXT NOT NULL UNIQUE REFERENCES accounts (id),
+    at_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ratings_by_tutor ON ratings (tutor_id);
+CREATE INDEX ratings_by_walker ON ratings (walker_id);
+CREATE INDEX payments_by_payer ON payments (payer);
+-- Attempts that failed, by what they were made for: a log-in by its e-mail address, known or not, a sign-up by the address
+-- that is taken. Addresses stand here as keyed digests only. Each digest has one place, so that there are never more rows
+-- than places, whoever tries how many addresses; of two that share a place the later one takes it, unless the other waits.
+CREATE TABLE attempts (
+    place INTEGER PRIMARY KEY CHECK (place BETWEEN 0 AND 65535),
+    digest BLOB NOT NULL CHECK (length(digest) = 16),
+    failures INTEGER NOT NULL CHECK (failures > 0),
+    last_at_ms INTEGER NOT NULL,
+    blocked_until_ms INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX attempts_by_age ON attempts (last_at_ms);
+
+-- How often a session was refreshed lately; it finds a session's tokens as the index did that it replaces.
+CREATE INDEX refresh_tokens_by_use ON refresh_tokens (session_id, used_at_ms);
+DROP INDEX refresh_tokens_by_session;

@@ -180,3 +180,98 @@ CREATE VIEW replicated_quotes AS SELECT id, account_id, expires_at_ms, body FROM
 CREATE VIEW replicated_commands AS SELECT actor, id, fingerprint, outcome, at_ms FROM commands;
 CREATE VIEW replicated_track_chunks AS SELECT ride_id, number, points FROM track_chunks;
 CREATE VIEW replicated_track_marks AS SELECT ride_id, id, kind, at_ms, lat, lon FROM track_marks;
+-- Places of walkers are told blurred. The key of the blur is this file's own and never leaves it.
+CREATE TABLE presence_key (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    key BLOB NOT NULL CHECK (length(key) = 32)
+) STRICT;
+
+INSERT INTO presence_key (one, key) VALUES (1, randomblob(32));
+
+-- Presence is of the moment: walkers' phones tell it again within minutes. `shown_` is the blurred place, which is all that
+-- other accounts are told of, or can search by.
+DROP TABLE presence;
+CREATE TABLE presence (
+    walker_id TEXT PRIMARY KEY,
+    lat REAL NOT NULL,
+    lon REAL NOT NULL,
+    cell TEXT NOT NULL,
+    shown_lat REAL NOT NULL,
+    shown_lon REAL NOT NULL,
+    shown_cell TEXT NOT NULL,
+    rating_milli INTEGER NOT NULL,
+    capacity INTEGER NOT NULL,
+    sizes INTEGER NOT NULL,
+    card BLOB NOT NULL,
+    seen_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX presence_by_cell ON presence (cell, lat, lon, seen_at_ms);
+CREATE INDEX presence_by_shown_cell ON presence (shown_cell, shown_lat, shown_lon, rating_milli, seen_at_ms);
+CREATE INDEX presence_by_age ON presence (seen_at_ms);
+
+-- What a walker has accepted, and what a tutor has open: asked with each acceptance and each request.
+CREATE INDEX rides_held ON rides (walker_id, pets) WHERE state IN ('accepted', 'arrived', 'started', 'paused');
+CREATE INDEX rides_open ON rides (tutor_id)
+WHERE state IN ('requested', 'offered', 'accepted', 'arrived', 'started', 'paused');
+
+-- Rides whose timer failed: passed over until then, so that one bad row does not stop the others.
+CREATE TABLE timers_set_aside (
+    ride_id TEXT PRIMARY KEY,
+    failures INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- How much an account did today (`day` counts days since 1970 in UTC), for limits per day. Of the region's owner only: a new
+-- owner counts anew.
+CREATE TABLE daily_counts (
+    account TEXT NOT NULL,
+    what TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (account, what)
+) STRICT, WITHOUT ROWID;
+-- What was answered before held personal data, and digests that tell what they are of. A command of before, sent again, is
+-- another one.
+DELETE FROM commands;
+
+-- When a ride was over. For rides that were over before this was noted: 60 days after they were asked for, which is as far
+-- ahead as a ride may be asked for; their ids begin with the millisecond in hexadecimal digits.
+ALTER TABLE rides ADD COLUMN ended_at_ms INTEGER;
+WITH RECURSIVE digits (id, place, ms) AS (
+    SELECT id, 1, 0 FROM rides WHERE state IN ('completed', 'interrupted', 'cancelled', 'expired', 'no_show')
+    UNION ALL
+    SELECT id, place + 1, ms * 16 + instr('0123456789abcdef', substr(replace(id, '-', ''), place, 1)) - 1
+    FROM digits WHERE place <= 12
+)
+UPDATE rides SET ended_at_ms = digits.ms + 60 * 86400000 FROM digits WHERE digits.id = rides.id AND digits.place = 13;
+
+CREATE INDEX rides_ended ON rides (ended_at_ms) WHERE ended_at_ms IS NOT NULL;
+CREATE INDEX offers_by_end ON offers (expires_at_ms);
+CREATE INDEX daily_counts_by_day ON daily_counts (day);
+
+-- Up to when rows of each kind were removed because their time was over.
+CREATE TABLE purges (
+    what TEXT PRIMARY KEY,
+    before_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where the pets of a quote are fetched, sealed with its tutor's key; none in what was stored before, whose body says it.
+ALTER TABLE quotes ADD COLUMN place BLOB;
+
+DROP VIEW replicated_quotes;
+CREATE VIEW replicated_quotes AS SELECT id, account_id, expires_at_ms, body, place FROM quotes;
+
+-- What is a person's, to be found when they are erased.
+CREATE INDEX quotes_by_account ON quotes (account_id);
+CREATE INDEX tracks_by_tutor ON tracks (tutor_id) WHERE tutor_id IS NOT NULL;
+-- What the region's events hold of a track: how many bytes of its tail, since when they lack something (NULL where they lack
+-- nothing), and up to which number each of the newest of them tells the walk.
+ALTER TABLE tracks ADD COLUMN told_bytes INTEGER NOT NULL DEFAULT 0 CHECK (told_bytes >= 0);
+ALTER TABLE tracks ADD COLUMN untold_since_ms INTEGER;
+ALTER TABLE tracks ADD COLUMN told_in BLOB NOT NULL DEFAULT x'';
+
+-- Walks that may be under way: what they stored since their last event was never told.
+UPDATE tracks SET untold_since_ms = touched_at_ms
+WHERE seal_key IS NOT NULL AND touched_at_ms > (SELECT max(touched_at_ms) - 86400000 FROM tracks);
+
+CREATE INDEX tracks_untold ON tracks (untold_since_ms) WHERE untold_since_ms IS NOT NULL;

@@ -5,7 +5,8 @@
 //! live_client watch <url> <ride> <tutor's access token>
 //! ```
 //!
-//! Either may be cut off at any moment: it connects again and goes on where the node says that it is.
+//! Either may be cut off at any moment: it connects again and goes on where the node says that it is. The sender keeps its points
+//! until the node says that every replica has them: a node that is lost may take with it what only its disk had.
 
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Walk {
         Ok((socket, greeting))
     }
 
-    /// Sends points, which are numbered from 1, until the node has stored them all.
+    /// Sends points, which are numbered from 1, until every replica has them all.
     ///
     /// # Errors
     /// When the node refuses them, or is not there for a while.
@@ -69,7 +70,8 @@ impl Walk {
 
     async fn send_some(&self, points: &[Value]) -> Result<(), Broken> {
         let (mut socket, greeting) = self.connect("track").await.map_err(|error| Broken::Cut(error, 0))?;
-        // What the node has, it need not get again.
+        // What the node has, it need not get again. What it lacks, it gets again: after another node took over, that may be
+        // what the one before had stored.
         let known = usize::try_from(greeting["contiguous_seq"].as_u64().unwrap_or(0)).unwrap_or(0);
         let mut stored = 0;
         for frame in points[known.min(points.len())..].chunks(FRAME_POINTS) {
@@ -80,7 +82,15 @@ impl Walk {
             }
             stored += frame.len();
         }
-        Ok(())
+        loop {
+            let answer = ask(&mut socket, &json!({ "type": "status" })).await;
+            let answer = answer.map_err(|error| Broken::Cut(error, stored))?;
+            match answer["replicated_seq"].as_u64() {
+                Some(safe) if safe < points.len() as u64 => tokio::time::sleep(PAUSE).await,
+                // A node that does not know says nothing: then points are kept until the walk has ended.
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// Follows the ride until it is over; `tell` gets every message.

@@ -12,7 +12,7 @@ use petwalker_tests::{Client, Sqld, TestNode, config};
 use serde_json::{Value, json};
 
 use crate::held::holdings;
-use crate::live::Walk;
+use crate::live::{Walk, points_at};
 use crate::rides::{act, until};
 use crate::stores::{BUCKET, KEY, SECRET, foreign_store};
 
@@ -111,7 +111,10 @@ async fn a_node_at_work_is_backed_up_sealed_and_restored_whole() {
     let task = tokio::spawn(async move {
         let mut done = Vec::new();
         while !stopping.load(Ordering::Acquire) {
-            done.push(asking.request_ride(&pet, -23.5, -46.5).await["id"].clone());
+            let ride = asking.request_ride(&pet, -23.5, -46.5).await;
+            // A pet is on one ride at a time.
+            act(&asking, &ride, "cancel", &json!({})).await.ok();
+            done.push(ride["id"].clone());
             count.send_replace(done.len());
         }
         done
@@ -204,6 +207,7 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     let ours = node(&data);
     back_up(&ours, &place).await;
     let (tutor, pet) = client.tutor_with_pet().await;
+    let other = tutor.add_pet("Mia").await;
     let between = Walk::begin_on(&client, -23.60, -46.60).await;
     let known = back_up(&ours, &place).await;
     // Those who were known when the backup was made walk, pay, and ask for more; others sign up.
@@ -215,7 +219,7 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     let region = LocalDatabase::open(&data.join("region.db"), PoolOptions::default()).await;
     let then = elsewhere.path().join("then.db");
     region.expect("opens").copy_to(&then).await.expect("copied");
-    let after = tutor.request_ride(&pet, -23.70, -46.70).await;
+    let after = tutor.request_ride(&other, -23.70, -46.70).await;
     paid(&client, -23.90, -46.90).await;
     let last = back_up(&ours, &place).await;
     first.stop().await;
@@ -262,6 +266,50 @@ async fn a_moment_is_restored_from_a_backup_and_the_log_after_it() {
     paid(&third.client(), -23.80, -46.80).await;
     ledger_is_right(&third).await;
     third.stop().await;
+}
+
+/// Walks under way when their node is lost, and its file is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_intact_file_gives_back_every_point_that_it_holds() {
+    const POINTS: [u32; 4] = [10, 60, 300, 1_000];
+    let (kept, elsewhere) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let data = elsewhere.path().join("first");
+    // Nobody has it settle: what no chunk holds is in no event, as where a node is killed.
+    let mut ours = node(&data);
+    (ours.internal.settle_path, ours.internal.tick_interval_ms) = (String::new(), 0);
+    let first = TestNode::start(|_| ours.clone()).await;
+    let mut walks = Vec::new();
+    for (index, _) in (0_u32..).zip(POINTS) {
+        let place = (-23.5, -46.5 + f64::from(index));
+        walks.push((Walk::begin_on(&first.client(), place.0, place.1).await, place));
+    }
+    let place = folder_place(kept.path());
+    back_up(&ours, &place).await;
+    for ((walk, at), count) in walks.iter().zip(POINTS) {
+        let (mut track, _) = walk.track("petwalker.v1.msgpack").await;
+        assert_eq!(track.ask(&points_at(*at, 1, 1..=count)).await["contiguous_seq"], count);
+    }
+    first.stop().await;
+    let old = keep_region(&data, elsewhere.path());
+    let held = holdings(&old).await;
+    let config = node(&elsewhere.path().join("second"));
+    let wish = Wish { log: Some(old.clone()), ..Wish::default() };
+    bring_back(&config, &place, &wish).await.expect("restored");
+    assert_eq!(holdings(&old).await, held, "the file that was kept is as it was");
+    let second = TestNode::start(|_| config).await;
+    for ((walk, _), count) in walks.iter().zip(POINTS) {
+        let walker = walk.walker.at(&second.url);
+        let mut track = walker.socket(&walk.path("/track"), "petwalker.v1.json").await.expect("opened");
+        let greeting = track.next().await;
+        assert_eq!(
+            (&greeting["contiguous_seq"], &greeting["missing"]),
+            (&json!(count), &json!([])),
+            "{greeting}"
+        );
+        let route = walk.tutor.at(&second.url).get(&walk.path("/route")).await.ok();
+        assert_eq!(route["points"], count, "{route}");
+    }
+    second.stop().await;
 }
 
 /// Keeps a region's file, as an operator moves it away.

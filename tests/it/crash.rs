@@ -10,7 +10,7 @@ use edge_node::Node;
 use petwalker_tests::{Client, Socket, TestNode, config};
 use serde_json::{Value, json};
 
-use crate::live::Walk;
+use crate::live::{Walk, points_at};
 
 const DATA: &str = "PETWALKER_TEST_DATA";
 /// Where the node's log goes, in its data folder.
@@ -110,8 +110,14 @@ async fn request_rides(
         let body = json!({ "quote_id": quote.ok()["id"], "pet_ids": [&pet] });
         match tutor.try_post("/v1/rides", &body, &[("idempotency-key", &key)]).await {
             Some(answer) => {
-                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(answer.ok());
+                let ride = answer.ok();
+                let cancel = format!("/v1/rides/{}/cancel", ride["id"].as_str().expect("an id"));
+                acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(ride);
                 count.fetch_add(1, Ordering::Release);
+                // A pet is on one ride at a time.
+                if tutor.try_post(&cancel, &json!({}), &[]).await.is_none() {
+                    return (tutor, format!("none-{number}"), Value::Null);
+                }
             }
             None => return (tutor, key, body),
         }
@@ -181,6 +187,35 @@ async fn a_node_told_to_stop_leaves_quietly() {
     assert!(log.contains("/v1/hello") && !log.contains("ERROR"), "{log}");
 }
 
+/// What a node stores is in its events once it has stopped, and there again when it starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_leaves_nothing_out_of_its_events() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().to_owned();
+    let node = TestNode::start(|_| config(&data)).await;
+    let walk = Walk::begin_on(&node.client(), -23.5, -46.6).await;
+    let (mut track, _) = walk.track("petwalker.v1.json").await;
+    assert_eq!(track.ask(&points_at((-23.5, -46.6), 1, 1..=60)).await["contiguous_seq"], 60);
+    node.stop().await;
+    let path = data.join("region.db");
+    let database =
+        libsql::Builder::new_local(path).build().await.expect("built").connect().expect("connected");
+    let sql = "SELECT count(*), sum(untold_since_ms IS NOT NULL), sum(told_bytes = length(tail) AND told_bytes > 0) FROM tracks";
+    let row = database.query(sql, ()).await.expect("asked").next().await.expect("read").expect("a row");
+    let figures: [u64; 3] = [0, 1, 2].map(|column| row.get(column).expect("a number"));
+    assert_eq!(figures, [1, 0, 1], "tracks; those the events lack something of; those whose tail they hold");
+    drop(database);
+    let node = TestNode::start(|_| config(&data)).await;
+    let walk = Walk { walker: walk.walker.at(&node.url), tutor: walk.tutor.at(&node.url), ride: walk.ride };
+    let (_, greeting) = walk.track("petwalker.v1.json").await;
+    assert_eq!(
+        (&greeting["contiguous_seq"], &greeting["replicated_seq"]),
+        (&json!(60), &json!(60)),
+        "{greeting}"
+    );
+    node.stop().await;
+}
+
 /// Sends points over a socket, one frame after the other, until the node is gone: the highest number acknowledged.
 async fn send_points(mut socket: Socket, acknowledged: Arc<AtomicUsize>) -> u64 {
     let mut last = 0;
@@ -195,6 +230,8 @@ async fn send_points(mut socket: Socket, acknowledged: Arc<AtomicUsize>) -> u64 
         let Some(stored) = socket.try_ask(&message).await else { return last };
         last = stored["contiguous_seq"].as_u64().expect("a number");
         assert_eq!(last, frame * 3 + 3, "{stored}");
+        // Its own disk is the only replica that a node alone has.
+        assert_eq!(stored["replicated_seq"], stored["contiguous_seq"], "{stored}");
         acknowledged.fetch_add(1, Ordering::Release);
     }
     unreachable!("the node is killed")

@@ -56,6 +56,17 @@ pub fn points(id: u32, seqs: impl IntoIterator<Item = u32>) -> Value {
     json!({ "type": "points", "id": id, "points": seqs.into_iter().map(point).collect::<Vec<_>>() })
 }
 
+/// A frame of a walker who does not go far from a place, so that no fence is crossed.
+pub fn points_at((lat, lon): (f64, f64), id: u32, seqs: impl IntoIterator<Item = u32>) -> Value {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_millis();
+    let now = u64::try_from(now).expect("a time");
+    let point = |seq: u32| {
+        json!({ "seq": seq, "at": now + u64::from(seq), "accuracy_m": 5.0,
+                "place": { "lat": lat + f64::from(seq % 20) * 0.000_01, "lon": lon } })
+    };
+    json!({ "type": "points", "id": id, "points": seqs.into_iter().map(point).collect::<Vec<_>>() })
+}
+
 /// The numbers of the points in messages, until `count` have come.
 async fn told(live: &mut Socket, count: usize) -> Vec<u64> {
     let mut seqs = Vec::new();

@@ -131,3 +131,85 @@ async fn a_store_that_is_away_refuses_photos_and_nothing_else() {
     assert_eq!(walk.tutor.get(&walk.path("/marks")).await.ok()["marks"][0]["kind"], "photo");
     node.stop().await;
 }
+
+/// A PNG that says how large it is, and no more.
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], contents: &[u8]| {
+        let mut bytes = u32::try_from(contents.len()).expect("short").to_be_bytes().to_vec();
+        bytes.extend_from_slice(kind);
+        bytes.extend_from_slice(contents);
+        bytes.extend_from_slice(&crc(&bytes[4..]).to_be_bytes());
+        bytes
+    };
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunk(b"IHDR", &header)[..], &chunk(b"IDAT", b"x"), &chunk(b"IEND", b"")].concat()
+}
+
+/// The checksum of a PNG's chunk (W3C PNG, annex D).
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(
+            sum ^ u32::from(*byte),
+            |sum, _| if sum & 1 == 1 { 0xedb8_8320 ^ (sum >> 1) } else { sum >> 1 },
+        )
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_photo_is_left_behind_and_none_is_a_bomb() {
+    let node = TestNode::start(config).await;
+    let folder = node.folder.path().join("objects");
+    let (lat, lon) = (-23.39, -46.39);
+    let walk = Walk::begin_on(&node.client(), lat, lon).await;
+    let mark = |id: u32| walk.path(&format!("/marks/0197b9a1-7c00-7000-8000-{id:012}"));
+    let body = |kind: &str| json!({ "kind": kind, "at": 1_780_000_000_000_i64, "place": { "lat": lat, "lon": lon } });
+    for id in [1, 2] {
+        walk.walker.put(&mark(id), &body("photo")).await.ok();
+        assert_eq!(put(&walk.walker, &format!("{}/photo", mark(id)), "image/jpeg", JPEG).await.status, 204);
+    }
+    // A photo does not become something else, by whichever door.
+    walk.walker.put(&mark(1), &body("pee")).await.refused(422, "invalid");
+    let query = json!({ "query": format!(
+        "mutation {{ putMark(rideId: {}, id: \"0197b9a1-7c00-7000-8000-000000000001\", input: \
+         {{ kind: PEE, at: 1780000000000, place: {{ lat: {lat}, lon: {lon} }} }}) {{ id }} }}", walk.ride["id"]
+    ) });
+    let refused = walk.walker.post("/graphql", &query).await;
+    assert_eq!(refused.json["errors"][0]["extensions"]["code"], "invalid", "{}", refused.text);
+    assert_eq!(walk.walker.delete(&mark(2)).await.status, 204);
+    assert_eq!(files(&folder), 1, "a photo goes with its mark");
+    // What says that it is larger than anybody can show is not taken.
+    for (width, height) in [(60_000, 60_000), (20_000, 1), (7_072, 7_072)] {
+        let photo = format!("{}/photo", mark(1));
+        put(&walk.walker, &photo, "image/png", &png(width, height)).await.refused(422, "invalid");
+    }
+    assert_eq!(
+        put(&walk.walker, &format!("{}/photo", mark(1)), "image/png", &png(7_000, 7_000)).await.status,
+        204
+    );
+    // A photo that nothing leads to, as was possible before, goes with the route as well; another ride's stays.
+    let ride = walk.ride["id"].as_str().expect("an id");
+    let stored = folder.join("walks/photos").join(ride);
+    let other = folder.join("walks/photos/0197b9a1-7c00-7000-8000-000000000009");
+    std::fs::create_dir_all(&other).expect("made");
+    for path in [stored.join("0197b9a1-7c00-7000-8000-000000000077"), other.join("a")] {
+        std::fs::write(path, JPEG).expect("written");
+    }
+    act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
+    assert_eq!(walk.tutor.delete(&walk.path("/route")).await.status, 204);
+    assert_eq!((files(&stored), files(&other)), (0, 1));
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_has_so_many_photos() {
+    let node = TestNode::start(config).await;
+    let walk = Walk::begin_on(&node.client(), -23.40, -46.40).await;
+    let body =
+        json!({ "kind": "photo", "at": 1_780_000_000_000_i64, "place": { "lat": -23.40, "lon": -46.40 } });
+    let mark = |id: u32| walk.path(&format!("/marks/0197b9a1-7c00-7000-8000-{id:012}"));
+    for id in 0..50 {
+        walk.walker.put(&mark(id), &body).await.ok();
+    }
+    walk.walker.put(&mark(50), &body).await.refused(409, "limit-reached");
+    node.stop().await;
+}

@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::live::Walk;
+use crate::live::{Walk, points_at};
 use crate::rides::{act, until};
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -59,7 +59,7 @@ impl Bare {
             let node = served.clone();
             async move {
                 let request = request.map(|body| body.map_err(edge_runtime::BodyError::from).boxed_unsync());
-                node.app().call(request).await.expect("an answer")
+                node.app().call(edge_runtime::Lane::Public, request).await.expect("an answer")
             }
         };
         let task = tokio::spawn(listener.serve(handle, stopped, Duration::from_secs(5)));
@@ -96,6 +96,37 @@ async fn walk(client: &Client, lat: f64, lon: f64) -> (Client, String) {
     act(&walk.walker, &walk.ride, "complete", &json!({})).await.ok();
     let invoice = walk.path("/invoice");
     (walk.tutor, invoice)
+}
+
+/// Beside another runtime nobody else has them told, and nobody says how far the stream is.
+#[tokio::test(flavor = "multi_thread")]
+async fn points_come_into_the_events_with_a_relays_ticks() {
+    const PLACE: (f64, f64) = (-23.6, -46.9);
+    let folder = tempfile::tempdir().expect("a folder");
+    let app = Bare::start(folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let sidecar = Sidecar::start(&relaying(folder.path()), &app.url, SECRET).await.expect("starts");
+    let walk = Walk::begin_on(&Client::of(&app.url), PLACE.0, PLACE.1).await;
+    let body = json!({ "points": points_at(PLACE, 0, 1..=10)["points"] });
+    let stored = walk.walker.post(&walk.path("/points"), &body).await.ok();
+    assert_eq!(
+        (&stored["contiguous_seq"], &stored["replicated_seq"]),
+        (&json!(10), &json!(null)),
+        "{stored}"
+    );
+    let file = libsql::Builder::new_local(folder.path().join("region.db")).build().await.expect("built");
+    let told = "SELECT count(*) FROM tracks WHERE untold_since_ms IS NULL AND told_bytes = length(tail) AND told_bytes > 0";
+    let started = Instant::now();
+    loop {
+        let connection = file.connect().expect("connected");
+        let mut rows = connection.query(told, ()).await.expect("asked");
+        if rows.next().await.expect("read").expect("a row").get::<u64>(0).expect("a number") == 1 {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "the points are in no event");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    sidecar.stop().await.expect("no task failed");
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +174,7 @@ async fn only_who_holds_the_secret_is_answered_and_only_just_now() {
         client.raw(Method::POST, path, headers, body.to_vec()).await
     };
     let tick = "/internal/tick";
-    assert_eq!(post(tick, &[("edge-relay", &proof(tick, b"", 0))], b"").await.status, 204);
+    assert_eq!(post(tick, &[("edge-relay", &proof(tick, b"", 0))], b"").await.status, 200);
     for given in ["", "t=1,v1=00", &proof(tick, b"x", 0), &proof("/internal/events", b"", 0)] {
         post(tick, &[("edge-relay", given)], b"").await.refused(404, "not-found");
     }

@@ -96,8 +96,16 @@ async fn an_operation_that_is_refused_leaves_the_socket_as_it_was() {
     for (message, code) in [
         (subscribe("1", &walk, None), json!("not-found")),
         (query("mutation { leave }"), json!("method-not-allowed")),
-        (query("subscription { nothing }"), Value::Null),
-        (query("subscription {"), Value::Null),
+        (query("subscription { nothing }"), json!("invalid")),
+        (query("subscription {"), json!("malformed")),
+        (
+            query(&format!(
+                "{{ walker(accountId: {}{}) {{ accountId }} }}",
+                "[".repeat(900),
+                "]".repeat(900)
+            )),
+            json!("too-complex"),
+        ),
         (query(twice), json!("not-found")),
         (json!({ "id": "1", "type": "subscribe", "payload": { "query": 7 } }), json!("malformed")),
     ] {

@@ -289,7 +289,9 @@ impl Edges {
     /// When no answer comes.
     pub async fn hand_over(&self, owner: usize, region: &str, to: usize) -> (u16, String) {
         let url = format!("{}/regions/{region}/hand-over?to={}", self.all[owner].admin, self.all[to].name);
-        let answer = reqwest::Client::new().post(url).send().await.expect("an answer");
+        let token = std::fs::read_to_string(self.folder.path().join("secrets/admin_token")).expect("a token");
+        let wish = reqwest::Client::new().post(url).bearer_auth(token);
+        let answer = wish.send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("read"))
     }
 
@@ -365,6 +367,13 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     put(format!("cache = {:?}", path(config.node.cache.as_deref().expect("a cache"))));
     put(format!("[listen]\npublic = {:?}", config.listen.public.to_string()));
     put(format!("admin = {:?}\nshutdown_grace_ms = 3000", config.listen.admin.to_string()));
+    put(format!("connections_per_address_max = {}", config.listen.connections_per_address_max));
+    put(format!("[throttle]\nfactor = {}", config.throttle.factor));
+    put(format!("turns_at_once = {}", config.throttle.turns_at_once));
+    put(format!("turns_waiting_max = {}", config.throttle.turns_waiting_max));
+    put(format!("turn_wait_ms = {}", config.throttle.turn_wait_ms));
+    put(format!("[sockets]\nsockets_per_address_max = {}", config.sockets.sockets_per_address_max));
+    put(format!("sockets_per_account_max = {}", config.sockets.sockets_per_account_max));
     put(format!("[internal]\ntick_interval_ms = {}", config.internal.tick_interval_ms));
     put("[log]\nfilter = \"info,http=warn\"".to_owned());
     for (label, database) in &config.databases.0 {

@@ -54,16 +54,19 @@ fn built(manifest: PathBuf) -> PathBuf {
     manifest
 }
 
-/// A node's configuration: free ports, data in `data`.
+/// A node's configuration: free ports, data in `data`, and limits that tests from one address do not reach.
 #[must_use]
 pub fn config(data: &Path) -> Config {
-    let mut config = Config::default();
+    let mut config = Config::default().with_generous_limits();
     config.node.manifest = product().to_owned();
     config.node.data = data.to_owned();
     config.node.cache = Some(cache());
     config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));
     config.listen.admin = config.listen.public;
+    config.listen.shutdown_notice_ms = 0;
     config.internal.tick_interval_ms = 100;
+    // Tests send walks of any year; those that ask which points count set what is usual.
+    config.variables.insert("track_skew_s".to_owned(), "630720000".to_owned());
     config
 }
 
@@ -75,6 +78,7 @@ pub fn misbehave_config(data: &Path) -> Config {
     config.internal.events_database = String::new();
     config.internal.tick_interval_ms = 0;
     config.internal.generated_variables = Vec::new();
+    config.listen.ready_path = "/fine".to_owned();
     config.limits.memory_mib = 32;
     config.limits.request_timeout_ms = 500;
     config.databases.0.clear();
@@ -127,6 +131,12 @@ impl TestNode {
         if let Some(node) = self.node.take() {
             node.stop().await;
         }
+    }
+
+    /// Answers that wait on it for news, and event streams that are open.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.node.as_ref().map_or([0, 0], Node::waiting)
     }
 
     /// What it tells of itself in figures.
@@ -238,6 +248,17 @@ impl Client {
     pub fn of(url: &str) -> Self {
         edge_node::choose_tls_provider();
         Self { http: reqwest::Client::new(), base: url.to_owned(), token: None }
+    }
+
+    /// A caller without a token who comes from one address of this machine, such as 127.1.2.3.
+    ///
+    /// # Panics
+    /// When such a caller cannot be made.
+    #[must_use]
+    pub fn coming_from(url: &str, address: std::net::Ipv4Addr) -> Self {
+        edge_node::choose_tls_provider();
+        let http = reqwest::Client::builder().local_address(std::net::IpAddr::from(address)).build();
+        Self { http: http.expect("a client"), base: url.to_owned(), token: None }
     }
 
     /// The same caller without a token.
@@ -407,12 +428,20 @@ impl Client {
     /// When that is refused.
     pub async fn tutor_with_pet(&self) -> (Self, String) {
         let tutor = self.join("tutor").await;
-        let rex = json!({
-            "name": "Rex", "species": "dog", "weight_g": 14_500, "birth_date": "2021-03-14",
+        let pet = tutor.add_pet("Rex").await;
+        (tutor, pet)
+    }
+
+    /// A dog of 14.5 kg of this tutor's: its id.
+    ///
+    /// # Panics
+    /// When that is refused.
+    pub async fn add_pet(&self, name: &str) -> String {
+        let dog = json!({
+            "name": name, "species": "dog", "weight_g": 14_500, "birth_date": "2021-03-14",
             "conditions": [], "temperament": "",
         });
-        let pet = tutor.post("/v1/pets", &rex).await.ok();
-        (tutor, pet["id"].as_str().expect("an id").to_owned())
+        self.post("/v1/pets", &dog).await.ok()["id"].as_str().expect("an id").to_owned()
     }
 
     /// A ride requested at a place by this tutor.

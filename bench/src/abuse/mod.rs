@@ -34,8 +34,8 @@ pub(crate) async fn run(seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let walks = walks::prepare(root, folder.path(), WALKS).await?;
     // The first start compiles, which takes memory of its own.
-    drop(Server::node(&program, root, folder.path()).await?);
-    let server = Server::node(&program, root, folder.path()).await?;
+    drop(Server::guarded(&program, root, folder.path()).await?);
+    let server = Server::guarded(&program, root, folder.path()).await?;
     let [walk, attackers] = walks.walks.as_slice() else { anyhow::bail!("{WALKS} walks were prepared") };
     let target = Target::new(&server.url, attackers)?;
     let bystanders = Bystanders::new(&server.url, walk)?;

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) async fn run(program: &Path, root: &Path, seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let walks = walks::prepare(root, folder.path(), WALKS).await?.walks;
-    let server = Server::node(program, root, folder.path()).await?;
+    let server = Server::guarded(program, root, folder.path()).await?;
     // What the first stream sets up is not the others'.
     let mut streams = vec![open(&server, &walks[0], address(0)).await?];
     tokio::time::sleep(Duration::from_secs(seconds)).await;

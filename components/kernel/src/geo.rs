@@ -29,6 +29,13 @@ impl GeoPoint {
         if fits { Ok(Self { lat, lon }) } else { Err(PlaceError) }
     }
 
+    /// The place of these degrees, or the nearest there is where they are out of range.
+    #[must_use]
+    pub const fn clamped(lat: f64, lon: f64) -> Self {
+        // Unlike `clamp`, these take what is no number to an end of the range.
+        Self { lat: lat.max(-90.0).min(90.0), lon: lon.max(-180.0).min(180.0) }
+    }
+
     /// Degrees north.
     #[must_use]
     pub const fn lat(self) -> f64 {
@@ -65,6 +72,20 @@ impl GeoPoint {
 pub struct Cell(String);
 
 impl Cell {
+    /// The cell of that geohash; none where it is no geohash of 1 to 12 characters.
+    #[must_use]
+    pub fn named(geohash: &str) -> Option<Self> {
+        let fits = (1..=12).contains(&geohash.len()) && geohash::decode_bbox(geohash).is_ok();
+        fits.then(|| Self(geohash.to_owned()))
+    }
+
+    /// The middle of the cell.
+    #[must_use]
+    pub fn centre(&self) -> Option<GeoPoint> {
+        let (middle, ..) = geohash::decode(&self.0).ok()?;
+        GeoPoint::new(middle.y, middle.x).ok()
+    }
+
     /// The geohash.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -105,7 +126,7 @@ impl fmt::Display for Cell {
 
 #[cfg(test)]
 mod tests {
-    use super::GeoPoint;
+    use super::{Cell, GeoPoint};
     use proptest::prelude::*;
 
     #[test]
@@ -123,9 +144,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_has_a_name_and_a_middle() {
+        let place = GeoPoint::new(-23.5505, -46.6333).expect("on Earth");
+        let cell = place.cell(5);
+        assert_eq!(Cell::named(cell.as_str()), Some(cell.clone()));
+        let middle = cell.centre().expect("a middle");
+        assert_eq!(middle.cell(5), cell);
+        assert!(middle.distance_m(place) < 3_500.0, "{middle:?}");
+        for bad in ["", "a", "6gyf4a", "6gyf4bf8mf8mf8m"] {
+            assert_eq!(Cell::named(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn places_off_earth_are_refused() {
         for (lat, lon) in [(90.1, 0.0), (0.0, 180.1), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
             assert!(GeoPoint::new(lat, lon).is_err(), "{lat} {lon}");
+            let near = GeoPoint::clamped(lat, lon);
+            assert!(GeoPoint::new(near.lat(), near.lon()).is_ok(), "{lat} {lon}");
         }
     }
 

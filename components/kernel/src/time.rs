@@ -39,6 +39,18 @@ impl UtcMillis {
         Self(self.0.saturating_add(span.0))
     }
 
+    /// The moment `span` earlier, at the ends of time where it would pass them.
+    #[must_use]
+    pub const fn minus(self, span: Millis) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+
+    /// The beginning of the hour, UTC, that the moment is in.
+    #[must_use]
+    pub const fn hour(self) -> Self {
+        Self(self.0 - self.0.rem_euclid(3_600_000))
+    }
+
     /// From `earlier` to this moment.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Millis {

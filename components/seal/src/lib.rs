@@ -15,6 +15,7 @@ pub mod proof;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -70,6 +71,21 @@ impl SealKey {
         Self(derived)
     }
 
+    /// HMAC-SHA256 (RFC 2104) of these parts under this key: whoever lacks the key can neither make it nor try guesses
+    /// against it. Each part is preceded by its length, so that no two lists of parts give the same bytes.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes any key");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+
     /// Seals `plain` for `context`; the nonce stands before it.
     ///
     /// # Panics
@@ -111,6 +127,13 @@ mod tests {
         assert_eq!(KEY.derive("ride/1").open("ride/1", &sealed), Err(SealError));
         assert_ne!(KEY.derive("ride/1"), KEY.derive("ride/2"));
         assert!(!sealed.windows(4).any(|part| part == b"gate"));
+    }
+
+    #[test]
+    fn a_mac_depends_on_the_key_and_on_where_parts_end() {
+        assert_eq!(KEY.mac(&[b"a", b"bc"]), KEY.mac(&[b"a", b"bc"]));
+        assert_ne!(KEY.mac(&[b"a", b"bc"]), KEY.mac(&[b"ab", b"c"]));
+        assert_ne!(KEY.mac(&[b"a"]), KEY.derive("x").mac(&[b"a"]));
     }
 
     /// What was sealed with the first release is read for ever.

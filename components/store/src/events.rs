@@ -1,6 +1,6 @@
 //! The event table: a region's outbox and its log.
 
-use petwalker_journal::{CommandMark, Envelope, RecordDigest, digest};
+use petwalker_journal::{Envelope, RecordDigest, digest};
 use petwalker_kernel::{EventId, Moment, RegionNumber};
 use petwalker_seal::SealKey;
 use serde::Serialize;
@@ -45,7 +45,7 @@ pub struct NewEvent<'a, T> {
     pub schema: u32,
     /// The facts.
     pub facts: &'a T,
-    /// The command that it comes of.
+    /// The command that it comes of. One that nobody can repeat leaves no mark.
     pub command: Option<&'a Command>,
 }
 
@@ -72,11 +72,7 @@ pub fn append<T: Serialize>(
         at_ms: moment.now.get(),
         schema: event.schema,
         payload: rmp_serde::to_vec_named(event.facts).map_err(|e| SqlError::Stored(e.to_string()))?,
-        command: event.command.map(|command| CommandMark {
-            actor: command.actor.clone(),
-            id: command.id.clone(),
-            fingerprint: command.fingerprint.clone(),
-        }),
+        command: event.command.and_then(Command::mark),
     };
     let seq = envelope.seq;
     let record = envelope.encode().map_err(|e| SqlError::Stored(e.to_string()))?;

@@ -7,6 +7,7 @@
 mod commands;
 mod events;
 mod offsets;
+mod quotas;
 mod sql;
 
 #[cfg(target_family = "wasm")]
@@ -15,9 +16,10 @@ mod spin;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
 mod native;
 
-pub use commands::{Command, CommandError, once, remember};
+pub use commands::{Command, CommandError, REMEMBERED_FOR, forget_commands, kept, once, remember};
 pub use events::{NewEvent, OwnersEvent, Region, append, read_after, take_over};
 pub use offsets::{OffsetError, consume as consume_events, get as get_offset};
+pub use quotas::{COMMANDS_A_DAY_MAX, count_daily, forget_daily_counts};
 pub use sql::{Row, Sql, SqlError, Value, transaction};
 
 #[cfg(target_family = "wasm")]

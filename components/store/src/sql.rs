@@ -169,6 +169,17 @@ impl Row {
         }
     }
 
+    /// The bytes in a column, none for NULL.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn opt_blob(&self, column: usize) -> Result<Option<&[u8]>, SqlError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.blob(column).map(Some),
+        }
+    }
+
     /// The text in a column, parsed.
     ///
     /// # Errors

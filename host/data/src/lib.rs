@@ -9,6 +9,7 @@ mod key_value;
 pub mod lease;
 mod local;
 pub mod migrate;
+pub mod private;
 mod replicated;
 mod statement;
 mod storage;

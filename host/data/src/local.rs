@@ -4,7 +4,7 @@ mod connection;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use edge_runtime::storage::{SqlConnection, SqlDatabase, SqlError};
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedMutexGuard, Semaphore, watch};
 use self::connection::{Lent, LocalConnection, Pooled};
 pub(crate) use self::connection::{collect_rows, to_error, to_libsql};
 use crate::gate::WriteGate;
+use crate::private;
 use crate::watchdog::Watchdog;
 
 /// Limits of a pool.
@@ -21,6 +22,8 @@ use crate::watchdog::Watchdog;
 pub struct PoolOptions {
     /// Connections open at once.
     pub connections_max: usize,
+    /// How long a connection that nobody uses stays open. Each keeps up to 8 MB of pages.
+    pub idle_timeout: Duration,
     /// How long an opening waits for a free connection.
     pub open_timeout: Duration,
     /// How long one statement may run.
@@ -35,6 +38,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             connections_max: 128,
+            idle_timeout: Duration::from_secs(20),
             open_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(5),
             statements_max: 256,
@@ -69,6 +73,14 @@ pub enum OpenError {
     },
 }
 
+/// Connections that are closed at once, when one is given back: closing takes time, and somebody waits.
+const CLOSED_MAX: usize = 2;
+/// How long what was removed from a file may stand in its write-ahead log.
+const LOG_KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// The path of a database that has no file.
+const MEMORY: &str = ":memory:";
+
 /// Tells of commits: its value counts them.
 pub type CommitWatch = watch::Receiver<u64>;
 
@@ -93,20 +105,25 @@ struct Shared {
 
 impl LocalDatabase {
     /// Opens the file at `path`, creating it where it is missing: write-ahead log, every commit on disk before it is
-    /// acknowledged, foreign keys enforced.
+    /// acknowledged, foreign keys enforced. The node's user alone may read it.
     ///
     /// # Errors
     /// When libSQL cannot open it.
     pub async fn open(path: &Path, options: PoolOptions) -> Result<Self, OpenError> {
         let sql = |source| OpenError::Sql { path: path.to_owned(), source };
         let text = path.to_str().ok_or_else(|| OpenError::Path(path.to_owned()))?;
+        if text != MEMORY
+            && let Err(error) = private::create_file(path)
+        {
+            tracing::warn!(%error, file = text, "others may be able to read the database's file");
+        }
         let database = libsql::Builder::new_local(text).build().await.map_err(sql)?;
         let connection = database.connect().map_err(sql)?;
         // The mode stays with the file. Asking is also what first touches it, so a bad file shows here.
         connection.query("PRAGMA journal_mode = WAL", ()).await.map_err(sql)?.next().await.map_err(sql)?;
         let watchdog = Watchdog::start(options.statement_timeout)
             .map_err(|source| OpenError::Thread { path: path.to_owned(), source })?;
-        Ok(Self(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             database,
             options,
             idle: Mutex::default(),
@@ -117,7 +134,9 @@ impl LocalDatabase {
             gate: WriteGate::default(),
             path: path.to_owned(),
             watchdog,
-        })))
+        });
+        tokio::spawn(keep_log_short(Arc::downgrade(&shared)));
+        Ok(Self(shared))
     }
 
     /// A connection for the host's own use: no limits, no pool.
@@ -142,12 +161,31 @@ impl LocalDatabase {
         &self.0.path
     }
 
+    /// Writes the write-ahead log into the file and empties it: until then it holds what was removed since. False: somebody
+    /// was reading it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn empty_log(&self) -> Result<bool, libsql::Error> {
+        let _turn = self.0.turn().await;
+        let connection = self.connect().await?;
+        // Writers wait meanwhile, so it does not wait for readers.
+        connection.busy_timeout(Duration::ZERO)?;
+        let mut rows = connection.query("PRAGMA wal_checkpoint(TRUNCATE)", ()).await?;
+        let busy = rows.next().await?.map(|row| row.get::<i64>(0)).transpose()?;
+        Ok(busy == Some(0))
+    }
+
     /// Writes a copy of the file as it is now, which can be opened as a database of its own.
     ///
     /// # Errors
     /// When there is a file already, or the copy cannot be written.
     pub async fn copy_to(&self, path: &Path) -> Result<(), libsql::Error> {
         let text = path.to_string_lossy().into_owned();
+        // SQLite writes into a file that is there and empty; to any other it says no.
+        if let Err(error) = private::create_file(path) {
+            tracing::warn!(%error, file = text, "others may be able to read the copy");
+        }
         let connection = self.connect().await?;
         let mut rows = connection.query("VACUUM INTO ?1", [text]).await?;
         while rows.next().await?.is_some() {}
@@ -205,12 +243,22 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection back. While somebody writes it keeps no snapshot.
+    /// Takes a connection back. While somebody writes it keeps no snapshot. Connections that a burst needed are closed:
+    /// the one used last is taken first, so they are at the bottom.
     fn give_back(&self, mut pooled: Pooled) {
-        let mut idle = self.idle();
-        if !self.writing.load(Ordering::Acquire) || pooled.end_snapshot().is_ok() {
-            idle.push(pooled);
-        }
+        let unused: Vec<Pooled> = {
+            let mut idle = self.idle();
+            let timeout = self.options.idle_timeout;
+            let unused = idle.iter().take(CLOSED_MAX).take_while(|pooled| pooled.unused_for(timeout)).count();
+            let unused = idle.drain(..unused).collect();
+            if !self.writing.load(Ordering::Acquire) || pooled.end_snapshot().is_ok() {
+                pooled.rest();
+                idle.push(pooled);
+            }
+            unused
+        };
+        // Outside of the lock.
+        drop(unused);
     }
 
     /// The turn to write. Connections at rest let go of what they read: a log that somebody still reads cannot start over
@@ -242,6 +290,25 @@ impl Drop for Turn {
     }
 }
 
+/// Empties the log now and then, for as long as somebody uses the database.
+async fn keep_log_short(shared: Weak<Shared>) {
+    let mut done = 0;
+    loop {
+        tokio::time::sleep(LOG_KEPT_FOR).await;
+        let Some(shared) = shared.upgrade() else { return };
+        let commits = *shared.commits.borrow();
+        if commits == done {
+            continue;
+        }
+        let file = shared.path.display().to_string();
+        match LocalDatabase(shared).empty_log().await {
+            Ok(true) => done = commits,
+            Ok(false) => tracing::debug!(file, "the log is being read and is emptied another time"),
+            Err(error) => tracing::warn!(%error, file, "the log was not emptied"),
+        }
+    }
+}
+
 async fn set_up(connection: &Connection) -> Result<(), libsql::Error> {
     connection.busy_timeout(Duration::from_secs(5))?;
     for pragma in [
@@ -250,6 +317,8 @@ async fn set_up(connection: &Connection) -> Result<(), libsql::Error> {
         "PRAGMA temp_store = MEMORY",
         "PRAGMA cache_size = -8000",
         "PRAGMA trusted_schema = OFF",
+        // What is removed is overwritten: its page would keep it for as long as nothing else needs the room.
+        "PRAGMA secure_delete = ON",
     ] {
         connection.query(pragma, ()).await?.next().await?;
     }

@@ -39,6 +39,11 @@ impl LocalStorage {
         self.databases.get(label)
     }
 
+    /// The databases that are files of this node alone.
+    pub fn locals(&self) -> impl Iterator<Item = &LocalDatabase> {
+        self.databases.values()
+    }
+
     /// The databases whose primary is elsewhere, by label.
     pub fn replicated(&self) -> impl Iterator<Item = (&str, &ReplicatedDatabase)> {
         self.replicated.iter().map(|(label, database)| (label.as_str(), database))

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use edge_data::ReplicatedDatabase;
 use edge_runtime::{App, Body, full_body};
@@ -13,6 +12,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Mutex;
 
 use crate::problem::problem;
+use crate::readiness::Readiness;
 
 /// What becomes of a wish.
 pub type Done<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
@@ -41,19 +41,22 @@ pub struct Admin {
     relays: Vec<(&'static str, RelayStatus)>,
     replicated: Vec<(String, ReplicatedDatabase)>,
     metrics: PrometheusHandle,
-    ready: Arc<AtomicBool>,
+    readiness: Option<Readiness>,
     operations: Option<Arc<dyn Operations>>,
 }
 
 impl Admin {
-    /// Reports on the relays by what they deliver to; ready while `ready` is true.
+    /// Reports on the relays by what they deliver to; ready as soon as it answers.
     #[must_use]
-    pub const fn new(
-        relays: Vec<(&'static str, RelayStatus)>,
-        metrics: PrometheusHandle,
-        ready: Arc<AtomicBool>,
-    ) -> Self {
-        Self { app: None, relays, replicated: Vec::new(), metrics, ready, operations: None }
+    pub const fn new(relays: Vec<(&'static str, RelayStatus)>, metrics: PrometheusHandle) -> Self {
+        Self { app: None, relays, replicated: Vec::new(), metrics, readiness: None, operations: None }
+    }
+
+    /// Ready when what is asked says so.
+    #[must_use]
+    pub fn with_readiness(mut self, readiness: Readiness) -> Self {
+        self.readiness = Some(readiness);
+        self
     }
 
     /// Reports on an application, too, and on the replicas that it reads, by their label.
@@ -91,14 +94,29 @@ impl Admin {
     async fn answer<B>(&self, request: &Request<B>) -> Response<Body> {
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
-            "/readyz" if self.ready.load(Ordering::Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
-            "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n".to_owned()),
+            "/readyz" => self.ready().await,
             "/metrics" => text(StatusCode::OK, self.scrape().await),
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "no-route",
                 "the admin paths are /healthz, /readyz and /metrics",
             ),
+        }
+    }
+
+    /// Asks the public listener and the components.
+    async fn ready(&self) -> Response<Body> {
+        let asked = match &self.readiness {
+            Some(readiness) => readiness.ask().await,
+            None => Ok(None),
+        };
+        match asked {
+            Ok(None) => text(StatusCode::OK, "ready\n".to_owned()),
+            Ok(Some(but)) => text(StatusCode::OK, format!("ready; {but}\n")),
+            Err(why) => {
+                tracing::warn!(why, "the node is not ready");
+                text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"))
+            }
         }
     }
 
@@ -118,8 +136,17 @@ impl Admin {
         {
             tracing::warn!(error, "the regions' figures are not up to date");
         }
+        if let Some(readiness) = &self.readiness {
+            metrics::gauge!("connections_open").set(readiness.listener.open() as f64);
+            metrics::gauge!("disk_free_bytes").set(readiness.disk.free_bytes() as f64);
+            metrics::gauge!("disk_full").set(f64::from(u8::from(readiness.disk.is_full())));
+        }
         for component in self.app.iter().flat_map(|app| app.status()) {
             let id = component.id;
+            for (lane, free) in component.others_free {
+                metrics::gauge!("component_lane_permits_free", "component" => id.clone(), "lane" => lane)
+                    .set(free as f64);
+            }
             metrics::gauge!("component_permits_free", "component" => id.clone())
                 .set(component.permits_free as f64);
             metrics::gauge!("component_instance_failures", "component" => id).set(component.traps as f64);

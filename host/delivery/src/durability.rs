@@ -1,4 +1,7 @@
 //! What an acknowledgement is worth: committed on this node's disk, or also on every replica of the stream.
+//!
+//! The header never says more than is true. A component says of an answer where what it did is kept: what is in no event yet is
+//! written into one before the stream is waited for, and what is never in one is worth the disk that it is on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +14,14 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use tokio::sync::Mutex;
 
 use crate::problem::problem;
+use crate::settle::Settler;
+
+/// The header by which a component says that what it did is not in the region's events: `later` where it will be, or once it is
+/// settled, `elsewhere` where it never is. It is taken away.
+const KEPT_HEADER: HeaderName = HeaderName::from_static("edge-kept");
+/// The header by which a component is told which of the region's events are on every replica of the stream: up to that number, or
+/// `all` where this node's disk is the only replica. Nobody else may set it.
+pub(crate) const PUBLISHED_HEADER: HeaderName = HeaderName::from_static("edge-published");
 
 /// Where what was acknowledged is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +79,7 @@ pub struct DurabilityOptions {
 /// Holds answers back until they are worth what their class says.
 pub struct Durability {
     options: DurabilityOptions,
-    stream: Option<StreamProgress>,
+    stream: Option<Arc<StreamProgress>>,
     /// Closed once this node has lost the region: then nothing is acknowledged any more, since another owner may never
     /// have seen it.
     gate: WriteGate,
@@ -78,35 +89,131 @@ pub struct Durability {
 pub struct StreamProgress {
     table: Mutex<EventTable>,
     relay: RelayStatus,
+    settler: Option<Settler>,
+}
+
+/// How far the region's events are on every replica of the stream, for its component to know.
+#[derive(Clone)]
+pub enum Replicas {
+    /// This node's disk is the only one.
+    ThisDisk,
+    /// As far as the relay has published, by the right of a gate.
+    Stream {
+        /// What the relay did.
+        relay: RelayStatus,
+        /// Whether this node still owns the region.
+        gate: WriteGate,
+    },
+}
+
+impl Replicas {
+    /// As the component is told.
+    pub(crate) fn header(&self) -> HeaderValue {
+        match self {
+            Self::ThisDisk => HeaderValue::from_static("all"),
+            Self::Stream { relay, gate } => {
+                let published = relay.delivered();
+                // Asked afterwards: what was published while the region was this node's is read by every owner after it.
+                HeaderValue::from(if gate.is_open() { published } else { 0 })
+            }
+        }
+    }
+}
+
+/// Where what a command did is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// In the region's events.
+    Events,
+    /// There once it is settled.
+    Later,
+    /// Never there.
+    Elsewhere,
+}
+
+impl Kept {
+    /// What a component says of its answer.
+    fn take(response: &mut Response<Body>) -> Self {
+        match response.headers_mut().remove(KEPT_HEADER) {
+            None => Self::Events,
+            Some(value) if value == "later" => Self::Later,
+            Some(_) => Self::Elsewhere,
+        }
+    }
 }
 
 impl StreamProgress {
-    /// What `table` holds, published by the relay with that status.
+    /// What `table` holds, published by the relay with that status; `settler` has it hold everything that is stored.
     #[must_use]
-    pub fn new(table: EventTable, relay: RelayStatus) -> Self {
-        Self { table: Mutex::new(table), relay }
+    pub fn new(table: EventTable, relay: RelayStatus, settler: Option<Settler>) -> Self {
+        Self { table: Mutex::new(table), relay, settler }
     }
 
-    /// Waits until everything committed so far is in the stream.
-    async fn caught_up(&self) -> Result<(), StreamError> {
+    /// Whether the last attempt to publish failed.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.relay.is_failing()
+    }
+
+    /// Waits until everything that is in the events by now is in the stream; the last event.
+    ///
+    /// # Errors
+    /// When the events cannot be read.
+    pub async fn caught_up(&self) -> Result<u64, StreamError> {
         let last = self.table.lock().await.last_seq().await?;
         self.relay.reached(last).await;
-        Ok(())
+        Ok(last)
     }
+
+    /// Has everything that is stored written into the events, and waits until it is in the stream; the last event.
+    ///
+    /// # Errors
+    /// When it cannot be written or read.
+    pub async fn settled(&self) -> Result<u64, SettleError> {
+        if let Some(settler) = &self.settler {
+            settler.settle().await?;
+        }
+        Ok(self.caught_up().await?)
+    }
+}
+
+/// Why what is stored is not all in the stream.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// It is not all in the events.
+    #[error(transparent)]
+    Settle(#[from] crate::internal::InternalError),
+    /// The events cannot be read.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
 }
 
 impl Durability {
     /// Acknowledges as `options` say; without `stream`, nothing is worth more than [`Level::Local`].
     #[must_use]
-    pub fn new(options: DurabilityOptions, stream: Option<StreamProgress>, gate: WriteGate) -> Arc<Self> {
+    pub fn new(
+        options: DurabilityOptions,
+        stream: Option<Arc<StreamProgress>>,
+        gate: WriteGate,
+    ) -> Arc<Self> {
         Arc::new(Self { options, stream, gate })
+    }
+
+    /// How far the events are on every replica.
+    #[must_use]
+    pub fn replicas(&self) -> Replicas {
+        self.stream.as_ref().map_or(Replicas::ThisDisk, |stream| Replicas::Stream {
+            relay: stream.relay.clone(),
+            gate: self.gate.clone(),
+        })
     }
 
     /// The class of a request; none for reads and for paths of no class.
     pub(crate) fn class_of(&self, method: &Method, path: &str) -> Option<&CommandClass> {
-        if method.is_safe() {
-            return None;
-        }
+        if method.is_safe() { None } else { self.class_at(path) }
+    }
+
+    fn class_at(&self, path: &str) -> Option<&CommandClass> {
         let takes = |class: &&CommandClass| class.routes.iter().any(|route| route.matches(path).is_some());
         self.options.classes.iter().find(takes)
     }
@@ -122,13 +229,29 @@ impl Durability {
         })
     }
 
+    /// Says what the frames of a socket are worth that was opened at a path with a class: this node's disk. How many of
+    /// them are worth more, the answers to them say.
+    pub(crate) fn of_socket(&self, path: &str, mut response: Response<Body>) -> Response<Body> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS && self.class_at(path).is_some() {
+            let local = HeaderValue::from_static(Level::Local.name());
+            response.headers_mut().insert(&self.options.header, local);
+        }
+        response
+    }
+
+    /// Takes out of an answer what is not for its client.
+    pub(crate) fn forget(response: &mut Response<Body>) {
+        response.headers_mut().remove(KEPT_HEADER);
+    }
+
     /// Gives the answer out once it is worth what its class says.
     pub(crate) async fn settle(&self, class: &CommandClass, mut response: Response<Body>) -> Response<Body> {
+        let kept = Kept::take(&mut response);
         if !response.status().is_success() {
             return response;
         }
         let reached = match (class.level, &self.stream) {
-            (Level::Stream, Some(stream)) => self.reach(stream).await,
+            (Level::Stream, Some(stream)) => self.reach(stream, kept).await,
             _ => Level::Local,
         };
         if !self.gate.is_open() {
@@ -143,15 +266,24 @@ impl Durability {
                  command with the same Idempotency-Key to learn when it did",
             );
         }
-        response.headers_mut().insert(&self.options.header, HeaderValue::from_static(reached.name()));
+        let worth = if kept == Kept::Elsewhere { Level::Local } else { reached };
+        response.headers_mut().insert(&self.options.header, HeaderValue::from_static(worth.name()));
         response
     }
 
-    async fn reach(&self, stream: &StreamProgress) -> Level {
-        match tokio::time::timeout(self.options.timeout, stream.caught_up()).await {
-            Ok(Ok(())) => Level::Stream,
+    async fn reach(&self, stream: &StreamProgress, kept: Kept) -> Level {
+        let reaching = async {
+            match kept {
+                Kept::Later => stream.settled().await,
+                Kept::Events | Kept::Elsewhere => Ok(stream.caught_up().await?),
+            }
+        };
+        match tokio::time::timeout(self.options.timeout, reaching).await {
+            // Without somebody who settles, it is in no event yet.
+            Ok(Ok(_)) if kept == Kept::Later && stream.settler.is_none() => Level::Local,
+            Ok(Ok(_)) => Level::Stream,
             Ok(Err(error)) => {
-                tracing::error!(%error, "what is committed cannot be read");
+                tracing::error!(%error, "what is committed is not known to be in the stream");
                 Level::Local
             }
             Err(_) => {

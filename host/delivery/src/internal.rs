@@ -1,15 +1,17 @@
 //! The host's own requests to components, in process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use edge_runtime::{App, Body, full_body};
+use edge_runtime::{App, Body, Lane, full_body};
 use edge_streams::{Deliver, DeliverError, TakeOver};
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::durability::{PUBLISHED_HEADER, Replicas};
 use crate::sockets::Hub;
 
 /// The header that carries the secret by which a component knows the host.
@@ -21,6 +23,8 @@ pub struct Internal {
     app: Arc<App>,
     secret: HeaderValue,
     prefix: String,
+    replicas: Option<Replicas>,
+    lane: Lane,
 }
 
 /// Why an internal call failed.
@@ -63,7 +67,20 @@ impl Internal {
     pub fn new(app: Arc<App>, prefix: &str, secret: &str) -> Result<Self, http::Error> {
         let mut secret = HeaderValue::from_str(secret)?;
         secret.set_sensitive(true);
-        Ok(Self { app, secret, prefix: prefix.trim_end_matches('/').to_owned() })
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Ok(Self { app, secret, prefix, replicas: None, lane: Lane::Internal })
+    }
+
+    /// The same, which says with each request how far the region's events are on every replica.
+    #[must_use]
+    pub fn telling(&self, replicas: Replicas) -> Self {
+        Self { replicas: Some(replicas), ..self.clone() }
+    }
+
+    /// The same in another lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
     }
 
     /// Posts `body` to a path under the prefix and returns the answer, whatever its status.
@@ -72,13 +89,16 @@ impl Internal {
     /// When no component answers, or its answer breaks off.
     pub async fn send(&self, path: &str, body: Vec<u8>) -> Result<Response<Bytes>, InternalError> {
         let path = format!("{}/{path}", self.prefix);
-        let request: Request<Body> = Request::builder()
+        let mut request: Request<Body> = Request::builder()
             .method(Method::POST)
             .uri(format!("http://edge.internal{path}"))
             .header(INTERNAL_HEADER, &self.secret)
             .header(http::header::CONTENT_TYPE, "application/msgpack")
             .body(full_body(body))?;
-        let (parts, body) = self.app.call(request).await?.into_parts();
+        if let Some(replicas) = &self.replicas {
+            request.headers_mut().insert(PUBLISHED_HEADER, replicas.header());
+        }
+        let (parts, body) = self.app.call(self.lane, request).await?.into_parts();
         let bytes = body.collect().await.map_err(|_| InternalError::Body(path))?.to_bytes();
         Ok(Response::from_parts(parts, bytes))
     }
@@ -111,6 +131,26 @@ impl Internal {
         let body = rmp_serde::to_vec_named(question).map_err(|e| unreadable(e.to_string()))?;
         let answer = self.post(path, body).await?;
         rmp_serde::from_slice(&answer).map_err(|e| unreadable(e.to_string()))
+    }
+}
+
+impl Internal {
+    /// Has the component that takes them at `tick` fire its timers. What it answers that it did, as a map from names to
+    /// counts, is published as `application_tick_total`, by name.
+    ///
+    /// # Errors
+    /// When no component answers, or not with success, or not with such a map.
+    pub async fn tick(&self) -> Result<(), InternalError> {
+        let answer = self.post("tick", Vec::new()).await?;
+        if answer.is_empty() {
+            return Ok(());
+        }
+        let did: BTreeMap<String, u64> = rmp_serde::from_slice(&answer)
+            .map_err(|e| InternalError::Answer { path: "tick".to_owned(), reason: e.to_string() })?;
+        for (what, count) in did {
+            metrics::counter!("application_tick_total", "what" => what).increment(count);
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,10 @@ use http::{Response, StatusCode, header};
 /// Seconds after which a client that was turned away may try again.
 const RETRY_AFTER_S: &str = "1";
 
+/// Marks an answer as the node's own, among an answer's extensions.
+#[derive(Clone, Copy)]
+pub(crate) struct OfNode;
+
 pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Body> {
     let body = serde_json::json!({
         "type": format!("/errors/{code}"),
@@ -16,6 +20,7 @@ pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<
     });
     let mut response = Response::new(full_body(body.to_string()));
     *response.status_mut() = status;
+    response.extensions_mut().insert(OfNode);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -25,7 +30,8 @@ pub(crate) fn problem(status: StatusCode, code: &str, detail: &str) -> Response<
 }
 
 /// What a client is told whose request took too long, its body included.
-pub(crate) fn timed_out() -> Response<Body> {
+#[must_use]
+pub fn timed_out() -> Response<Body> {
     problem(StatusCode::GATEWAY_TIMEOUT, "timed-out", "the request took longer than the node allows")
 }
 

@@ -2,22 +2,30 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
 use edge_runtime::route::Pattern;
-use edge_runtime::{App, Body};
+use edge_runtime::{App, Body, Lane, full_body};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
-use crate::durability::Durability;
+use crate::access_log::AccessLog;
+use crate::bodies::{Bodies, BodyRefusal, Held};
+use crate::disk::DiskGuard;
+use crate::durability::{Durability, PUBLISHED_HEADER};
 use crate::freshness::Freshness;
 use crate::problem::{of_call, problem};
 use crate::sockets::Sockets;
+use crate::throttle::Throttle;
+use crate::waits::Waits;
 
 /// The header by which a component says what a request changed, for those who watch it.
 const CHANGED_HEADER: http::HeaderName = http::HeaderName::from_static("edge-changed");
+/// The header by which a component is told to store nothing, since there is little room.
+const STORE_NOTHING_HEADER: http::HeaderName = http::HeaderName::from_static("edge-store-nothing");
 /// The header by which a component says that a request on a path of commands changed nothing.
 const READ_HEADER: http::HeaderName = http::HeaderName::from_static("edge-read");
 
@@ -58,6 +66,18 @@ pub struct PublicOptions {
     pub internal_header: http::HeaderName,
     /// Whether clients come by TLS.
     pub tls: bool,
+    /// How much clients may ask. One for the whole node.
+    pub throttle: Arc<Throttle>,
+    /// Whether there is room to store what they send.
+    pub disk: Arc<DiskGuard>,
+}
+
+/// What stands between clients and the components.
+pub struct Admission {
+    /// Reads requests' bodies.
+    pub bodies: Arc<Bodies>,
+    /// Holds requests that wait.
+    pub waits: Arc<Waits>,
 }
 
 /// The service behind the public listener.
@@ -65,39 +85,11 @@ pub struct Public {
     app: Arc<App>,
     options: PublicOptions,
     sockets: Option<Arc<Sockets>>,
+    admission: Admission,
     durability: Arc<Durability>,
     freshness: Freshness,
     scheme: Scheme,
     log: AccessLog,
-}
-
-/// Notes each request: its figures, looked up once, and a line in the log.
-pub(crate) struct AccessLog {
-    /// Requests by the class of their status: 1xx to 5xx.
-    by_class: [metrics::Counter; 5],
-    seconds: metrics::Histogram,
-}
-
-impl AccessLog {
-    pub(crate) fn new() -> Self {
-        let by_class = ["1xx", "2xx", "3xx", "4xx", "5xx"]
-            .map(|class| metrics::counter!("http_requests_total", "status" => class));
-        Self { by_class, seconds: metrics::histogram!("http_request_seconds") }
-    }
-
-    pub(crate) fn note(&self, method: &http::Method, path: &str, status: StatusCode, started: Instant) {
-        let (status, elapsed) = (status.as_u16(), started.elapsed());
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
-        self.by_class[class].increment(1);
-        self.seconds.record(elapsed.as_secs_f64());
-        tracing::info!(
-            http.method = %method,
-            http.path = path,
-            http.status = status,
-            elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
-    }
 }
 
 impl Public {
@@ -107,11 +99,12 @@ impl Public {
         app: Arc<App>,
         options: PublicOptions,
         sockets: Option<Arc<Sockets>>,
+        admission: Admission,
         durability: Arc<Durability>,
         freshness: Freshness,
     ) -> Self {
         let scheme = if options.tls { Scheme::HTTPS } else { Scheme::HTTP };
-        Self { app, options, sockets, durability, freshness, scheme, log: AccessLog::new() }
+        Self { app, options, sockets, admission, durability, freshness, scheme, log: AccessLog::new() }
     }
 
     /// What clients may have seen here.
@@ -121,51 +114,107 @@ impl Public {
 
     /// Answers one request, and logs it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let started = Instant::now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
-        let response = self.answer(request.map(incoming), peer.ip()).await;
-        self.log.note(&method, &path, response.status(), started);
+        let mut request = request.map(incoming);
+        let client = self.options.throttle.client(request.headers(), peer.ip());
+        let noted = self.log.begin(&mut request, client);
+        let answer = |request| self.answer(request, client);
+        let mut response = self.options.throttle.guard(request, client, answer).await;
+        self.log.end(noted, &mut response);
         response
+    }
+
+    /// Answers that wait now, and event streams that are open.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; 2] {
+        self.admission.waits.open()
+    }
+
+    /// Answers everybody who waits, and ends every stream of events.
+    pub fn end_waits(&self) {
+        self.admission.waits.end();
     }
 
     /// Answers one request of a client at that address.
     pub async fn answer(&self, request: Request<Body>, client: IpAddr) -> Response<Body> {
+        match self.read(request, client).await {
+            // The body's memory is accounted for until it is answered.
+            Ok((request, _held)) => self.answer_read(request, client).await,
+            Err(refusal) => *refusal,
+        }
+    }
+
+    /// Reads a request's body, before anybody else has to wait for it.
+    pub(crate) async fn read(
+        &self,
+        request: Request<Body>,
+        client: IpAddr,
+    ) -> Result<(Request<Bytes>, Held), Box<Response<Body>>> {
+        let limit = self.options.limits.body_bytes_max(request.uri().path());
+        let (declared, version) = (declared_length(&request), request.version());
+        let refuse = |refusal: BodyRefusal| Box::new(refusal.answer(version));
+        let (parts, body) = request.into_parts();
+        if declared.is_some_and(|length| length > limit as u64) {
+            discard(body).await;
+            return Err(refuse(BodyRefusal::TooLarge(limit)));
+        }
+        let read = self.admission.bodies.read(body, declared, limit, client).await.map_err(refuse)?;
+        Ok((Request::from_parts(parts, read.bytes), read.held))
+    }
+
+    /// Answers one request whose body was read.
+    pub(crate) async fn answer_read(&self, request: Request<Bytes>, client: IpAddr) -> Response<Body> {
         let path = request.uri().path();
         let guarded = decodes_to_prefix(path, &self.options.internal_prefix);
         if guarded || request.headers().contains_key(&self.options.internal_header) {
             return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
         }
-        let limit = self.options.limits.body_bytes_max(path);
-        if declared_length(&request).is_some_and(|length| length > limit as u64) {
-            discard(request.into_body()).await;
-            let detail = format!("a request body may have {limit} bytes");
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail);
+        if let Some(refusal) = self.options.disk.refuse(request.method(), path) {
+            return refusal;
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
-            return sockets.clone().accept(request).await;
+            let (path, sends) = (path.to_owned(), sockets.takes_frames(path));
+            let response = sockets.clone().accept(request, client).await;
+            return if sends { self.durability.of_socket(&path, response) } else { response };
         }
         let class = self.durability.class_of(request.method(), path);
         if let Some(refusal) = class.and_then(|class| self.durability.refuse_now(class)) {
             return refusal;
         }
-        let request = match self.prepare(request, client) {
+        let mut request = match self.prepare(request, client) {
             Ok(request) => request,
             Err(detail) => return problem(StatusCode::BAD_REQUEST, "bad-request", detail),
         };
+        // Whatever a client says of it, and to whom no command is sent nothing is said.
+        request.headers_mut().remove(PUBLISHED_HEADER);
+        if class.is_some() {
+            request.headers_mut().insert(PUBLISHED_HEADER, self.durability.replicas().header());
+        }
         self.freshness.follow(request.headers()).await;
-        let mut response = match self.app.call(request).await {
-            Ok(response) => self.note_change(response),
+        // Last of all, and when the request is there whole: whoever waits with a turn holds up others.
+        let (method, path) = (request.method(), request.uri().path());
+        let turn = match self.options.throttle.turn(method, path, request.headers()).await {
+            Ok(turn) => turn,
+            Err(refusal) => return *refusal,
+        };
+        let candidate = self.admission.waits.candidate(&mut request, client);
+        let answer = self.app.call(Lane::Public, request).await;
+        drop(turn);
+        let response = match answer {
+            Ok(response) => self.admission.waits.settle(candidate, response).await,
             Err(error) => {
                 tracing::error!(error = %error, "no answer from the component");
                 return of_call(&error);
             }
         };
+        let mut response = self.note_change(response);
         self.freshness.tell(response.headers_mut());
         let read = response.headers_mut().remove(READ_HEADER).is_some();
         match class {
             Some(class) if !read => self.durability.settle(class, response).await,
-            _ => response,
+            _ => {
+                Durability::forget(&mut response);
+                response
+            }
         }
     }
 
@@ -179,9 +228,8 @@ impl Public {
         response
     }
 
-    /// Makes the URI absolute, notes the client's address, and bounds the body.
-    fn prepare(&self, request: Request<Body>, client: IpAddr) -> Result<Request<Body>, &'static str> {
-        let limit = self.options.limits.body_bytes_max(request.uri().path());
+    /// Makes the URI absolute, and notes the client's address.
+    fn prepare(&self, request: Request<Bytes>, client: IpAddr) -> Result<Request<Body>, &'static str> {
         let (mut parts, body) = request.into_parts();
         let authority = match parts.headers.get(header::HOST) {
             Some(host) => host.to_str().ok().and_then(|h| h.parse::<Authority>().ok()),
@@ -198,13 +246,10 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
-        let limited = Limited::new(body, limit).map_err(move |error| {
-            error.downcast::<edge_runtime::BodyError>().map_or_else(
-                |_| edge_runtime::BodyError::HttpRequestBodySize(u64::try_from(limit).ok()),
-                |error| *error,
-            )
-        });
-        Ok(Request::from_parts(parts, limited.boxed_unsync()))
+        if self.options.disk.is_full() {
+            parts.headers.insert(STORE_NOTHING_HEADER, header::HeaderValue::from_static("1"));
+        }
+        Ok(Request::from_parts(parts, full_body(body)))
     }
 }
 

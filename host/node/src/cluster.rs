@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::runtime::Runtime;
 
 use crate::config::{Config, PeersSection, Primary, Worth, read_atlas};
+use crate::node::ADMIN_TOKEN;
 use crate::{Commons, Node, secrets};
 
 /// The regions and where they are.
@@ -40,6 +41,7 @@ pub struct Cluster {
     edges: Vec<Member>,
     folder: PathBuf,
     operator_code: String,
+    admin_token: String,
 }
 
 /// One edge of a cluster.
@@ -60,7 +62,8 @@ impl Cluster {
         let folder = std::path::absolute(&options.data)?;
         let commons = Commons::default();
         let operator_code = secrets::kept(&folder, "operator_code")?;
-        let mut cluster = Self { edges: Vec::new(), folder, operator_code };
+        let admin_token = secrets::kept(&folder, ADMIN_TOKEN)?;
+        let mut cluster = Self { edges: Vec::new(), folder, operator_code, admin_token };
         for config in configs {
             let name = config.node.name.clone();
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -101,6 +104,12 @@ impl Cluster {
     #[must_use]
     pub fn operator_code(&self) -> &str {
         &self.operator_code
+    }
+
+    /// The token that opens what changes something on the edges' admin listeners.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
     }
 
     /// The folder of all data.
@@ -166,7 +175,8 @@ pub(crate) fn region_file(folder: &Path, edge: &str, region: &str) -> PathBuf {
 pub fn configure(options: &ClusterOptions, base: &Config) -> anyhow::Result<Vec<Config>> {
     ensure!((2..=9).contains(&options.edges), "a cluster here has 2 to 9 edges");
     let folder = std::path::absolute(&options.data)?;
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    edge_data::private::create_folder(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let ports = ports(options)?;
     let atlas = write_atlas(&folder, &ports)?;
     let authority = Authority::open(&folder.join("peers"))?;
@@ -283,6 +293,9 @@ fn configure_edge(
             class.level = Worth::Stream;
         }
     }
+    // One operator: the token of the cluster opens every edge.
+    let token = secrets::kept(folder, ADMIN_TOKEN)?;
+    secrets::share(&config.node.data, ADMIN_TOKEN, &token)?;
     // One service: a token of one edge is good at every other.
     for variable in &config.internal.generated_variables {
         let value = secrets::kept(folder, variable)?;
@@ -300,7 +313,7 @@ struct Authority {
 impl Authority {
     /// Makes an authority whose key is kept nowhere.
     fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)?;
+        edge_data::private::create_folder(folder)?;
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

@@ -45,7 +45,7 @@ impl Commons {
             return Ok(Some(Arc::new(FluvioTopic::new(settings, config.stream.topic(region)))));
         }
         let Some(folder) = &config.stream.folder else { return Ok(None) };
-        std::fs::create_dir_all(folder)
+        edge_data::private::create_folder(folder)
             .with_context(|| format!("cannot make the topics' folder {}", folder.display()))?;
         let path = folder.join(config.stream.topic(region)).with_extension("topic");
         let mut open = self.0.topics.lock().await;

@@ -1,12 +1,12 @@
 //! A node's databases: opened, migrated, and checked to be its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use edge_data::migrate::{self, Migration};
 use edge_data::{
-    LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions, ReplicaOptions, ReplicatedDatabase,
+    LocalDatabase, LocalKeyValue, LocalStorage, PoolOptions, ReplicaOptions, ReplicatedDatabase, private,
 };
 use edge_runtime::Manifest;
 
@@ -64,11 +64,28 @@ pub(crate) async fn open_database(
     Ok((Opened::Local(database), ran))
 }
 
+/// Makes the data folder, which the node's user alone may enter; one that others could enter is closed to them. Compiled
+/// components and objects are left to the folders that hold them.
+pub(crate) fn prepare_folder(config: &Config) -> anyhow::Result<()> {
+    let data = &config.node.data;
+    let cannot = || format!("cannot make the data folder {} private", data.display());
+    private::create_folder(data).with_context(cannot)?;
+    let narrowed =
+        private::narrow(data, &[Path::new("cache"), &config.objects.folder]).with_context(cannot)?;
+    if narrowed > 0 {
+        tracing::warn!(
+            data = %data.display(),
+            entries = narrowed,
+            "others could read the data folder or files in it; now the node's user alone can"
+        );
+    }
+    Ok(())
+}
+
 /// Opens and migrates every database of a node that is alone.
 pub(crate) async fn open_data(config: &Config, manifest: &Manifest) -> anyhow::Result<OpenData> {
     let data = &config.node.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    prepare_folder(config)?;
     let mut opened = OpenData { storage: LocalStorage::default(), migrated: Vec::new() };
     for (label, settings) in &config.databases.0 {
         let (database, ran) = open_database(config, manifest, label, settings, &Commons::default()).await?;

@@ -1,10 +1,11 @@
 //! Values that a node makes for itself at its first start.
 
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use edge_data::private;
 
 /// 32 random bytes as hexadecimal text.
 pub(crate) fn random() -> anyhow::Result<String> {
@@ -16,11 +17,7 @@ pub(crate) fn random() -> anyhow::Result<String> {
 /// The value kept under `name` in the data folder, made where there is none. Readable by the node's user only.
 pub(crate) fn kept(data: &Path, name: &str) -> anyhow::Result<String> {
     let folder = data.join("secrets");
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
+    private::create_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
         Ok(value) if value.len() == 64 => return Ok(value),
@@ -31,6 +28,14 @@ pub(crate) fn kept(data: &Path, name: &str) -> anyhow::Result<String> {
     let value = random()?;
     write_private(&path, value.as_bytes())?;
     Ok(value)
+}
+
+/// Keeps `value` under `name` in the data folder, where nothing is kept under it yet: several nodes can have one in common.
+pub(crate) fn share(data: &Path, name: &str, value: &str) -> anyhow::Result<()> {
+    let folder = data.join("secrets");
+    private::create_folder(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(name);
+    if path.exists() { Ok(()) } else { write_private(&path, value.as_bytes()) }
 }
 
 /// Writes a file that the node's user alone may read.

@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
-use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler, TrapOrPanicError};
+use wasmtime_wasi_http::handler::ProxyHandler;
 
 use crate::Body;
+use crate::admission::{IsolationOptions, Lane, Lanes};
 use crate::cache::{Cache, CacheKey};
+pub use crate::call::CallError;
+use crate::call::{LoadedComponent, add_route_headers};
 use crate::compose::{self, ComposeError, DependencySource};
 use crate::engine::{Limits, Ticker, new_engine, start_ticker};
-use crate::handler::{ComponentState, Handler};
+use crate::handler::ComponentState;
+use crate::imports::check_inherited;
+pub use crate::imports::component_imports;
 use crate::instance::{Grants, InstanceState};
+use crate::isolated::{Background, Isolated};
 use crate::manifest::{self, Manifest};
 use crate::outbound::{HostPattern, InProcess};
-use crate::route::{Match, Pattern, Routes};
+use crate::route::{Pattern, Routes};
 use crate::storage::Storage;
 use crate::variables::{self, MissingVariable};
 
@@ -75,28 +80,6 @@ pub enum AppError {
     Variable(#[from] MissingVariable),
 }
 
-/// Why a request has no answer from its component.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// No route matches the path.
-    #[error("no route matches {0}")]
-    NoRoute(String),
-    /// The component answers as many requests as it may.
-    #[error("component '{0}' is answering as many requests as it may")]
-    Full(String),
-    /// The component did not answer in time.
-    #[error("component '{0}' did not answer in time")]
-    TimedOut(String),
-    /// The component trapped, or could not be started.
-    #[error("component '{component}' failed: {message}")]
-    Failed {
-        /// The component.
-        component: String,
-        /// What happened.
-        message: String,
-    },
-}
-
 /// What an application is loaded with.
 pub struct AppBuilder {
     manifest: Manifest,
@@ -105,6 +88,7 @@ pub struct AppBuilder {
     in_process: Option<Arc<dyn InProcess>>,
     settings: BTreeMap<String, String>,
     on_compile: CompileObserver,
+    isolation: Vec<IsolationOptions>,
 }
 
 /// A component that is about to be compiled to machine code, which takes tens of seconds for a large one.
@@ -125,12 +109,6 @@ pub struct Compiling<'a> {
 /// Hears of each compilation before it begins; what it returns is called at the end.
 pub type CompileObserver = fn(&Compiling<'_>) -> Box<dyn FnOnce()>;
 
-struct LoadedComponent {
-    id: String,
-    handler: Handler,
-    permits: Arc<Semaphore>,
-}
-
 /// A running application.
 pub struct App {
     routes: Routes<Arc<LoadedComponent>>,
@@ -145,6 +123,7 @@ pub struct Runtime {
     cache: Cache,
     linker: Linker<InstanceState>,
     ticker: Arc<Ticker>,
+    background: Arc<Background>,
 }
 
 impl Runtime {
@@ -158,7 +137,8 @@ impl Runtime {
         let cache = Cache::open(cache_folder).map_err(|e| AppError::Engine(format!("cache: {e}")))?;
         let linker = new_linker(&engine).map_err(failed)?;
         let ticker = Arc::new(start_ticker(&engine));
-        Ok(Self { engine, cache, linker, ticker })
+        let background = Background::start().map_err(|e| AppError::Engine(format!("threads: {e}")))?;
+        Ok(Self { engine, cache, linker, ticker, background: Arc::new(background) })
     }
 }
 
@@ -173,7 +153,15 @@ impl AppBuilder {
             in_process: None,
             settings: BTreeMap::new(),
             on_compile: |_| Box::new(|| ()),
+            isolation: Vec::new(),
         }
+    }
+
+    /// Routes whose requests do not share an instance with others.
+    #[must_use]
+    pub fn isolate(mut self, isolation: Vec<IsolationOptions>) -> Self {
+        self.isolation = isolation;
+        self
     }
 
     /// A host that components may call and that answers within the process, where their manifest allows it.
@@ -225,7 +213,6 @@ impl AppBuilder {
     /// # Errors
     /// As [`AppBuilder::load`].
     pub fn load_in(self, runtime: &Runtime) -> Result<App, AppError> {
-        let Runtime { engine, cache, linker, ticker } = runtime;
         let values = variables::application_values(&self.manifest, &self.settings)?;
 
         let mut loaded: BTreeMap<String, Arc<LoadedComponent>> = BTreeMap::new();
@@ -235,7 +222,7 @@ impl AppBuilder {
             let id = trigger.component.get_ref();
             if !loaded.contains_key(id) {
                 let place = (loaded.len() + 1, all.len());
-                let component = self.load_component(engine, cache, linker, id, place, &values)?;
+                let component = self.load_component(runtime, id, place, &values)?;
                 loaded.insert(id.clone(), Arc::new(component));
             }
             if let manifest::RoutePattern::Path(path) = trigger.route.get_ref()
@@ -248,19 +235,18 @@ impl AppBuilder {
             routes: Routes::new(routes),
             components: loaded.into_values().collect(),
             name: self.manifest.application.name,
-            _ticker: ticker.clone(),
+            _ticker: runtime.ticker.clone(),
         })
     }
 
     fn load_component(
         &self,
-        engine: &Engine,
-        cache: &Cache,
-        linker: &Linker<InstanceState>,
+        runtime: &Runtime,
         id: &str,
         (number, of): (usize, usize),
         values: &BTreeMap<String, String>,
     ) -> Result<LoadedComponent, AppError> {
+        let Runtime { engine, cache, .. } = runtime;
         let definition = &self.manifest.components[id];
         let failed =
             |e: wasmtime::Error| AppError::Compile { component: id.to_owned(), message: format!("{e:#}") };
@@ -283,13 +269,12 @@ impl AppBuilder {
                 component
             }
         };
-        self.prepare(engine, linker, id, definition, &component, values).map_err(failed)
+        self.prepare(runtime, id, definition, &component, values).map_err(failed)
     }
 
     fn prepare(
         &self,
-        engine: &Engine,
-        linker: &Linker<InstanceState>,
+        runtime: &Runtime,
         id: &str,
         definition: &manifest::Component,
         component: &Component,
@@ -315,12 +300,19 @@ impl AppBuilder {
                 .collect(),
             in_process: self.in_process.clone(),
         });
-        let pre = linker.instantiate_pre(component)?;
-        let state = ComponentState::new(engine, pre, grants, self.limits)?;
+        let pre = runtime.linker.instantiate_pre(component)?;
+        let state = ComponentState::new(&runtime.engine, pre, grants, self.limits)?;
+        let isolated = self.isolation.iter().map(|options| {
+            let handler = |_| ProxyHandler::new(state.one_at_a_time());
+            let handlers = (0..options.requests_max).map(handler).collect();
+            Isolated::new(options, handlers, self.limits.request_timeout, runtime.background.clone())
+        });
         Ok(LoadedComponent {
             id: id.to_owned(),
+            health: state.health(),
+            lanes: Lanes::new(&self.limits),
+            isolated: isolated.collect(),
             handler: ProxyHandler::new(state),
-            permits: Arc::new(Semaphore::new(self.limits.concurrent_requests_max)),
         })
     }
 
@@ -347,71 +339,6 @@ impl AppBuilder {
     }
 }
 
-/// Refuses a dependency that imports an ability it may not inherit. Spin refuses at the call; here the node does not
-/// start, which shows the mistake earlier.
-fn check_inherited(
-    component: &str,
-    dependency: &str,
-    definition: &manifest::Component,
-    inherit: &manifest::Inherit,
-    bytes: &[u8],
-) -> Result<(), AppError> {
-    const ABILITIES: &[(&str, &str)] = &[
-        ("spin:sqlite/", "sqlite_databases"),
-        ("spin:key-value/", "key_value_stores"),
-        ("spin:variables/", "variables"),
-        ("wasi:http/outgoing-handler", "allowed_outbound_hosts"),
-        ("wasi:http/client", "allowed_outbound_hosts"),
-        ("wasi:sockets/", "allowed_outbound_hosts"),
-    ];
-    let imports = compose_imports(component, bytes)?;
-    for import in imports {
-        let needed = ABILITIES.iter().find(|(prefix, _)| import.starts_with(prefix)).map(|(_, key)| *key);
-        let leaks_environment =
-            import.starts_with("wasi:cli/environment") && !definition.environment.is_empty();
-        let needed = if leaks_environment { Some("environment") } else { needed };
-        if let Some(key) = needed
-            && !inherit.shares(key)
-        {
-            return Err(AppError::NotInherited {
-                component: component.to_owned(),
-                dependency: dependency.to_owned(),
-                import,
-                key,
-            });
-        }
-    }
-    Ok(())
-}
-
-fn compose_imports(component: &str, bytes: &[u8]) -> Result<Vec<String>, AppError> {
-    component_imports(bytes).map_err(|message| AppError::Compile { component: component.to_owned(), message })
-}
-
-/// Names of everything a component imports, read from its bytes.
-///
-/// # Errors
-/// What the parser said where the bytes are not a component.
-pub fn component_imports(bytes: &[u8]) -> Result<Vec<String>, String> {
-    let mut imports = Vec::new();
-    let mut depth = 0_u32;
-    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
-        match payload.map_err(|e| e.to_string())? {
-            wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. } => {
-                depth += 1;
-            }
-            wasmparser::Payload::End(_) => depth = depth.saturating_sub(1),
-            wasmparser::Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    imports.push(import.map_err(|e| e.to_string())?.name.name.to_owned());
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(imports)
-}
-
 fn read_source(component: &str, path: &Path) -> Result<Vec<u8>, AppError> {
     std::fs::read(path).map_err(|source| AppError::Source {
         component: component.to_owned(),
@@ -435,8 +362,10 @@ fn new_linker(engine: &Engine) -> wasmtime::Result<Linker<InstanceState>> {
 pub struct ComponentStatus {
     /// The component's id.
     pub id: String,
-    /// Requests it may still take at once.
+    /// Public requests it may still take at once.
     pub permits_free: usize,
+    /// Requests each other lane and each isolated group may still take at once, by name.
+    pub others_free: Vec<(String, usize)>,
     /// Instances that ended by a trap or at a limit.
     pub traps: u64,
 }
@@ -457,63 +386,33 @@ impl App {
     pub fn status(&self) -> impl Iterator<Item = ComponentStatus> + '_ {
         self.components.iter().map(|c| ComponentStatus {
             id: c.id.clone(),
-            permits_free: c.permits.available_permits(),
-            traps: c.handler.state().traps(),
+            permits_free: c.lanes.free(Lane::Public),
+            others_free: c.others_free(),
+            traps: c.health.traps(),
         })
     }
 
     /// Says that the node is leaving: instances that end from now on end with it, and are no failure.
     pub fn leave(&self) {
         for component in &self.components {
-            component.handler.state().leave();
+            component.health.leave();
         }
     }
 
-    /// Sends a request to the component whose route matches. The URI must be absolute.
+    /// Sends a request to the component whose route matches, in a lane. The URI must be absolute.
     ///
     /// # Errors
     /// When no route matches, or the component is full, too slow or failing.
-    pub async fn call(&self, mut request: http::Request<Body>) -> Result<http::Response<Body>, CallError> {
+    pub async fn call(
+        &self,
+        lane: Lane,
+        mut request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, CallError> {
         let (component, matched) = self
             .routes
             .find(request.uri().path())
             .ok_or_else(|| CallError::NoRoute(request.uri().path().to_owned()))?;
-        let Ok(_permit) = component.permits.try_acquire() else {
-            return Err(CallError::Full(component.id.clone()));
-        };
         add_route_headers(request.headers_mut(), &matched);
-        component.handler.handle((), request).await.map_err(|e| call_error(&component.id, &e))
+        component.call(lane, request).await
     }
-}
-
-/// The headers by which Spin tells a component what matched.
-fn add_route_headers(headers: &mut http::HeaderMap, matched: &Match) {
-    use http::header::{HeaderName, HeaderValue};
-    let mut set = |name: HeaderName, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(HeaderName::from_static("spin-path-info"), &matched.trailing);
-    set(HeaderName::from_static("spin-matched-route"), &matched.pattern);
-    for (name, value) in &matched.parameters {
-        if let Ok(header) = HeaderName::try_from(format!("spin-path-match-{name}")) {
-            set(header, value);
-        }
-    }
-}
-
-fn call_error(component: &str, error: &wasmtime::Error) -> CallError {
-    let component = component.to_owned();
-    if error.is::<ExpirationError>() {
-        return CallError::TimedOut(component);
-    }
-    let message = if error.is::<TrapOrPanicError>() {
-        "it trapped or reached a limit".to_owned()
-    } else if let Some(e) = error.downcast_ref::<InstantiationError<()>>() {
-        format!("no instance could be made: {}", e.error)
-    } else {
-        format!("{error:#}")
-    };
-    CallError::Failed { component, message }
 }

@@ -16,8 +16,14 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How long an idle instance is kept.
     pub idle_timeout: Duration,
-    /// Requests under way in one component at once; more are answered 503.
+    /// How long an instance is used. Its linear memory never shrinks while it lives.
+    pub instance_lifetime: Duration,
+    /// Public requests under way in one component at once; more are answered 503.
     pub concurrent_requests_max: usize,
+    /// Requests of the node itself under way in one component at once; more queue.
+    pub internal_requests_max: usize,
+    /// Requests on behalf of held clients under way in one component at once; more queue.
+    pub held_requests_max: usize,
     /// Requests under way in one instance at once. A trap fails all of them.
     pub requests_per_instance_max: usize,
     /// Requests an instance answers before it is replaced.
@@ -30,7 +36,10 @@ impl Default for Limits {
             memory_bytes_max: 128 << 20,
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
+            instance_lifetime: Duration::from_secs(30),
             concurrent_requests_max: 256,
+            internal_requests_max: 32,
+            held_requests_max: 16,
             requests_per_instance_max: 16,
             instance_reuse_max: 100_000,
         }
@@ -58,8 +67,10 @@ pub fn new_engine(limits: &Limits) -> wasmtime::Result<Engine> {
         .max_memory_size(limits.memory_bytes_max)
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
-        .linear_memory_keep_resident(256 << 10)
-        .table_keep_resident(64 << 10)
+        // What a burst of instances took is given back when they end. An instance answers many requests, so the pages that
+        // it touches anew cost little.
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
         .max_unused_warm_slots(64);
 
     let mut config = Config::new();

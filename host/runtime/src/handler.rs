@@ -14,6 +14,7 @@ use wasmtime_wasi_http::handler::{
 };
 use wasmtime_wasi_http::{p2, p3};
 
+use crate::admission::Admitted;
 use crate::engine::Limits;
 use crate::instance::{Grants, InstanceState};
 
@@ -21,9 +22,10 @@ use crate::instance::{Grants, InstanceState};
 pub(crate) type Handler = ProxyHandler<ComponentState>;
 
 /// What instances of one component are made from.
+#[derive(Clone)]
 pub(crate) struct ComponentState {
     engine: Engine,
-    pre: ProxyPre<InstanceState>,
+    pre: Arc<ProxyPre<InstanceState>>,
     grants: Arc<Grants>,
     limits: Limits,
     health: Arc<Health>,
@@ -31,7 +33,7 @@ pub(crate) struct ComponentState {
 
 /// What is known of a component's instances together.
 #[derive(Default)]
-struct Health {
+pub(crate) struct Health {
     /// Instances that ended by a trap or at a limit.
     traps: AtomicU64,
     /// Whether the node is leaving: instances that end now end with it.
@@ -49,17 +51,30 @@ impl ComponentState {
             Ok(service) => ProxyPre::P3(service),
             Err(p3_error) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(|_| p3_error)?),
         };
-        Ok(Self { engine: engine.clone(), pre, grants, limits, health: Arc::default() })
+        Ok(Self { engine: engine.clone(), pre: Arc::new(pre), grants, limits, health: Arc::default() })
     }
 
+    /// The same, for instances that answer one request at a time.
+    pub(crate) fn one_at_a_time(&self) -> Self {
+        let limits = Limits { requests_per_instance_max: 1, ..self.limits };
+        Self { limits, ..self.clone() }
+    }
+
+    /// What is known of the instances together.
+    pub(crate) fn health(&self) -> Arc<Health> {
+        self.health.clone()
+    }
+}
+
+impl Health {
     /// Instances that ended by a trap or at a limit, so far.
     pub(crate) fn traps(&self) -> u64 {
-        self.health.traps.load(Ordering::Relaxed)
+        self.traps.load(Ordering::Relaxed)
     }
 
     /// Says that the node is leaving.
     pub(crate) fn leave(&self) {
-        self.health.leaving.store(true, Ordering::Relaxed);
+        self.leaving.store(true, Ordering::Relaxed);
     }
 }
 
@@ -81,22 +96,25 @@ impl HandlerState for ComponentState {
             expiration: Expiration {
                 idle: self.limits.idle_timeout,
                 request: self.limits.request_timeout,
+                end_of_life: Instant::now() + self.limits.instance_lifetime,
                 sleep: Box::pin(tokio::time::sleep(self.limits.idle_timeout)),
             },
             state: Worker {
                 component: self.grants.id.clone(),
                 limits: self.limits,
+                end_of_life: Instant::now() + self.limits.instance_lifetime,
                 health: self.health.clone(),
             },
         })
     }
 }
 
-/// Ends an instance that is idle for long or whose newest request outlives its time. Polled outside the guest's event
+/// Ends an instance that is idle for long or old, or whose newest request outlives its time. Polled outside the guest's event
 /// loop, so a guest that never yields to it is ended too.
 pub(crate) struct Expiration {
     idle: Duration,
     request: Duration,
+    end_of_life: Instant,
     sleep: Pin<Box<tokio::time::Sleep>>,
 }
 
@@ -107,11 +125,11 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         start: Instant,
     ) -> Poll<()> {
-        let timeout = match status {
-            WorkerStatus::Idle => self.idle,
-            WorkerStatus::Requests | WorkerStatus::PostReturn => self.request,
+        let deadline = match status {
+            WorkerStatus::Idle => (start + self.idle).min(self.end_of_life),
+            WorkerStatus::Requests | WorkerStatus::PostReturn => start + self.request,
         };
-        let deadline = tokio::time::Instant::from_std(start + timeout);
+        let deadline = tokio::time::Instant::from_std(deadline);
         if self.sleep.deadline() != deadline {
             self.sleep.as_mut().reset(deadline);
         }
@@ -123,15 +141,16 @@ impl WorkerExpiration for Expiration {
 pub(crate) struct Worker {
     component: String,
     limits: Limits,
+    end_of_life: Instant,
     health: Arc<Health>,
 }
 
 impl WorkerState for Worker {
     type StoreData = InstanceState;
-    type RequestData = ();
+    type RequestData = Admitted;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= self.limits.instance_reuse_max {
+        if total >= self.limits.instance_reuse_max || Instant::now() >= self.end_of_life {
             ShouldAccept::Never
         } else if concurrent >= self.limits.requests_per_instance_max {
             ShouldAccept::No
@@ -143,10 +162,15 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, InstanceState>,
-        (): (),
+        admitted: Admitted,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        Box::pin(tokio::time::sleep(self.limits.request_timeout))
+        let timeout = tokio::time::sleep(self.limits.request_timeout);
+        // Dropped once the guest has answered or its time is over: then somebody else is admitted.
+        Box::pin(async move {
+            timeout.await;
+            drop(admitted);
+        })
     }
 
     fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {

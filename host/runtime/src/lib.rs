@@ -7,19 +7,24 @@
 //!
 //! Nothing here knows what the components are for.
 
+pub mod admission;
 pub mod app;
 pub mod cache;
+mod call;
 pub mod compose;
 pub mod engine;
 pub mod handler;
+mod imports;
 mod instance;
 mod interfaces;
+mod isolated;
 pub mod manifest;
 pub mod outbound;
 pub mod route;
 pub mod storage;
 pub mod variables;
 
+pub use admission::{IsolationOptions, Lane};
 pub use app::{App, AppBuilder, AppError, CallError, CompileObserver, Compiling, Runtime};
 pub use engine::{Limits, new_engine};
 pub use manifest::Manifest;

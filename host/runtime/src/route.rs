@@ -59,24 +59,31 @@ impl Pattern {
     /// What a path matches, if it does.
     #[must_use]
     pub fn matches(&self, path: &str) -> Option<Match> {
-        let mut rest = path.strip_prefix('/').unwrap_or(path);
         let mut parameters = Vec::new();
+        let rest = self.walk(path, |name, value| parameters.push((name.to_owned(), value.to_owned())))?;
+        let trailing = if rest.is_empty() { String::new() } else { format!("/{rest}") };
+        Some(Match { pattern: self.raw.clone(), trailing, parameters })
+    }
+
+    /// Whether a path matches. Allocates nothing.
+    #[must_use]
+    pub fn is_match(&self, path: &str) -> bool {
+        self.walk(path, |_, _| {}).is_some()
+    }
+
+    /// What is left of a path after the pattern's segments; none where it does not match. `found` gets each parameter.
+    fn walk<'a>(&self, path: &'a str, mut found: impl FnMut(&str, &'a str)) -> Option<&'a str> {
+        let mut rest = path.strip_prefix('/').unwrap_or(path);
         for segment in &self.segments {
             let (head, tail) = rest.split_once('/').map_or((rest, ""), |(h, t)| (h, t));
             match segment {
                 Segment::Literal(literal) if literal == head => {}
-                Segment::Parameter(name) if !head.is_empty() => {
-                    parameters.push((name.clone(), head.to_owned()));
-                }
+                Segment::Parameter(name) if !head.is_empty() => found(name, head),
                 _ => return None,
             }
             rest = tail;
         }
-        if !self.wildcard && !rest.is_empty() {
-            return None;
-        }
-        let trailing = if rest.is_empty() { String::new() } else { format!("/{rest}") };
-        Some(Match { pattern: self.raw.clone(), trailing, parameters })
+        (self.wildcard || rest.is_empty()).then_some(rest)
     }
 
     /// Literal before parameter before wildcard, segment by segment.

@@ -4,6 +4,7 @@
 //! and at least once. A consumer keeps its offset in the database that it writes; the one that publishes finds it in the
 //! topic. A [`Topic`] is kept by a Fluvio cluster, or is the table itself where there is none.
 
+mod batch;
 mod chain;
 mod compare;
 mod event_table;
@@ -19,6 +20,7 @@ mod relay;
 mod standby;
 mod topic;
 
+pub use batch::{BATCH_BYTES_MAX, fitting};
 pub use chain::{Chain, Log};
 pub use compare::{Comparison, Difference, compare};
 pub use event_table::{EmbeddedTopic, EventTable};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::batch::fitting;
 use crate::event_table::EventTable;
 use crate::outbox::Outbox;
 
@@ -141,8 +142,10 @@ impl<D: Deliver, O: Outbox> Relay<D, O> {
             Some(seq) => seq,
             None => self.consumer.deliver(Vec::new()).await?,
         };
-        let records =
+        let mut records =
             self.outbox.read_after(after, D::BATCH_MAX).await.map_err(|e| DeliverError(e.to_string()))?;
+        // The others are read again.
+        records.truncate(fitting(records.iter().map(|(_, record)| record.as_slice())));
         if records.is_empty() {
             return Ok(if reached.is_some() { Step::CaughtUp } else { Step::Delivered(after) });
         }

@@ -12,6 +12,7 @@ use edge_data::LocalDatabase;
 use petwalker_journal::{Envelope, Position, RecordDigest};
 use tokio::sync::watch;
 
+use crate::batch::runs;
 use crate::chain::Log;
 use crate::event_table::EventTable;
 use crate::follow::{Follower, Verdict};
@@ -319,7 +320,10 @@ impl<A: TakeOver> Standby<A> {
         let Some(last) = records.last() else { return Ok(()) };
         let at_ms = Envelope::decode(last).map_err(StreamError::from)?.at_ms;
         self.status.0.seen.store(to.seq, Ordering::Relaxed);
-        let reached = self.taker.take_over(records).await?;
+        let mut reached = 0;
+        for run in runs(records) {
+            reached = self.taker.take_over(run).await?;
+        }
         if reached < to.seq {
             let stands = format!("it stands at {reached} after being handed {}", to.seq);
             return Err(DeliverError(stands).into());

@@ -13,10 +13,13 @@ macro_rules! meanwhile {
 
 mod brokers;
 mod faults;
+mod forgotten;
 mod machines;
 mod partitions;
 mod restored;
 mod topics;
+mod tracks;
+mod waits;
 mod ways;
 
 use std::io::Read as _;
@@ -131,6 +134,9 @@ async fn ask_for_rides(
         let body = json!({ "quote_id": quote.ok()["id"], "pet_ids": [&pet] });
         let (ride, waited, repeats) = insist(&tutor, "/v1/rides", &body, &format!("r-{number}")).await;
         let id = ride.ok()["id"].as_str().expect("an id").to_owned();
+        // A pet is on one ride at a time.
+        let cancel = format!("/v1/rides/{id}/cancel");
+        insist(&tutor, &cancel, &json!({}), &format!("c-{number}")).await.0.ok();
         done.push(Done { id, waited: for_quote.max(waited), repeats: before + repeats });
         count.send_replace(done.len());
     }

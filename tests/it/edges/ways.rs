@@ -18,11 +18,11 @@ const ELSEWHERE: (f64, f64) = (-22.91, -43.20);
 const NORTH: (f64, f64) = (-23.45, -46.62);
 
 /// Three edges in this process, each on threads of its own.
-async fn cluster(folder: &std::path::Path) -> Cluster {
-    cluster_of(folder, config(folder)).await
+pub(super) async fn cluster(folder: &std::path::Path) -> Cluster {
+    cluster_in(folder, config(folder)).await
 }
 
-async fn cluster_of(folder: &std::path::Path, base: Config) -> Cluster {
+pub(super) async fn cluster_in(folder: &std::path::Path, base: Config) -> Cluster {
     let options = ClusterOptions {
         edges: 3,
         data: folder.to_owned(),
@@ -37,7 +37,7 @@ async fn cluster_of(folder: &std::path::Path, base: Config) -> Cluster {
         .expect("no panic")
 }
 
-async fn stop(cluster: Cluster) {
+pub(super) async fn stop(cluster: Cluster) {
     tokio::task::spawn_blocking(move || cluster.stop()).await.expect("no panic");
 }
 
@@ -142,6 +142,8 @@ async fn every_edge_answers_for_every_region() {
     let north = json!({ "pickup": { "lat": NORTH.0, "lon": NORTH.1 }, "duration_min": 30, "pet_ids": [pet] });
     let north = tutor.post("/v1/quotes", &north).await;
     assert_eq!(north.headers.get("petwalker-region").and_then(|v| v.to_str().ok()), Some("sao-paulo-norte"));
+    // A pet is on one ride at a time.
+    tutor.post(&format!("/v1/rides/{id}/cancel"), &json!({})).await.ok();
     commands_for_two_regions(&tutor, &pet, &wanted, north.ok()["id"].as_str().expect("an id")).await;
     // A client cannot speak as an edge does.
     let forged = [("edge-region", REGION), ("edge-hops", "0"), ("edge-internal", "x")];
@@ -155,7 +157,7 @@ async fn a_body_that_never_ends_is_not_waited_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut base = config(folder.path());
     base.limits.request_timeout_ms = 1_000;
-    let cluster = cluster_of(folder.path(), base).await;
+    let cluster = cluster_in(folder.path(), base).await;
     let address = cluster.edges().next().expect("one").1.trim_start_matches("http://").to_owned();
     for length in ["transfer-encoding: chunked", "content-length: 100"] {
         for named in ["", "petwalker-region: sao-paulo-centro\r\n"] {

@@ -1,8 +1,13 @@
 //! Invoices: how a price is shared, and what comes of tips and refunds.
+//!
+//! Nothing is posted to the ledger before it is captured: nobody is credited with money that nobody paid. What is captured is
+//! shared at that moment, and a refund takes from each what it still holds of it, so that all ways of giving everything back
+//! end with nothing left at anybody.
 
 use petwalker_kernel::{AccountId, BasisPoints, InvoiceId, Money, MoneyError, RideId, UtcMillis};
 use serde::{Deserialize, Serialize};
 
+use super::shares::{Shares, add, subtract};
 use super::transfer::{LedgerAccount, Transfer};
 
 /// One line.
@@ -70,6 +75,12 @@ pub enum BillError {
     /// Nobody walked.
     #[error("nobody walked this ride")]
     NobodyWalked,
+    /// More tips than one ride may have.
+    #[error("a ride may be tipped {TIPS_MAX} times")]
+    TipsMax,
+    /// The tips of a ride would be more than they may be together.
+    #[error("the tips of this ride may be {0} together")]
+    TipsTooMuch(Money),
     /// An amount overflows.
     #[error(transparent)]
     Money(#[from] MoneyError),
@@ -88,11 +99,11 @@ pub struct Invoice {
     pub walker_id: Option<AccountId>,
     /// The lines.
     pub lines: Vec<InvoiceLine>,
-    /// Their sum.
+    /// Their sum, refunds left out.
     pub total: Money,
-    /// What the walker gets.
+    /// What the walker gets once all is paid.
     pub walker_share: Money,
-    /// What the platform gets.
+    /// What the platform gets once all is paid.
     pub platform_fee: Money,
     /// What was given back.
     pub refunded: Money,
@@ -102,21 +113,37 @@ pub struct Invoice {
     pub payment: PaymentState,
     /// When it was issued.
     pub issued_at: UtcMillis,
+    /// Whose the captured money is; none where it was written before shares were kept.
+    #[serde(default)]
+    shares: Option<Shares>,
 }
 
-/// The most that can be tipped, minor units.
+/// The most that one tip can be, minor units.
 const TIP_MINOR_MAX: i64 = 100_000;
+/// Tips of one ride, declined ones included.
+pub const TIPS_MAX: u32 = 10;
+/// The tips of one ride may be so many times its price together.
+const TIPS_PER_PRICE: i64 = 3;
+/// Or this much, where that is more, minor units: a cheap ride may be tipped well.
+const TIPS_MINOR_MIN: i64 = 5_000;
+/// What a tip's line is called.
+const TIP: &str = "tip";
+
+/// What a payment of an invoice is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The ride.
+    Ride,
+    /// A tip.
+    Tip,
+}
 
 impl Invoice {
-    /// The invoice of a bill, and the transfers that it makes.
+    /// The invoice of a bill. Its total is to be asked for.
     ///
     /// # Errors
     /// When the bill does not add up.
-    pub fn issue(
-        id: InvoiceId,
-        bill: Bill,
-        issued_at: UtcMillis,
-    ) -> Result<(Self, Vec<Transfer>), BillError> {
+    pub fn issue(id: InvoiceId, bill: Bill, issued_at: UtcMillis) -> Result<Self, BillError> {
         let currency = bill.total.currency();
         let sum = Money::sum(currency, bill.lines.iter().map(|l| l.amount))?;
         if sum != bill.total {
@@ -143,60 +170,98 @@ impl Invoice {
             platform_fee,
             refunded: Money::zero(currency),
             paid: Money::zero(currency),
-            payment: if sum.minor() == 0 { PaymentState::NothingDue } else { PaymentState::Pending },
+            payment: PaymentState::Pending,
             issued_at,
+            shares: None,
         };
-        let tutor = LedgerAccount::Tutor(invoice.tutor_id);
-        let walker = invoice.walker_id.map(LedgerAccount::Walker);
-        let transfers = walker
-            .and_then(|walker| Transfer::new(tutor, walker, walker_share, "walk"))
-            .into_iter()
-            .chain(Transfer::new(tutor, LedgerAccount::Revenue, platform_fee, "platform-fee"))
-            .collect();
-        Ok((invoice, transfers))
+        Ok(invoice.with(Shares { pending: sum.minor(), ..Shares::default() }))
     }
 
-    /// Adds a tip, all of it the walker's.
+    /// Adds a tip, all of it the walker's, which is to be asked for. It counts once it is captured.
     ///
     /// # Errors
-    /// When nobody walked, or the amount is out of range.
-    pub fn tip(mut self, amount: Money) -> Result<(Self, Vec<Transfer>), BillError> {
-        let walker = self.walker_id.ok_or(BillError::NobodyWalked)?;
+    /// When nobody walked, the amount is out of range, or the ride has its tips.
+    pub fn tip(mut self, amount: Money) -> Result<Self, BillError> {
+        self.walker_id.ok_or(BillError::NobodyWalked)?;
         let currency = self.total.currency();
         if amount.currency() != currency || !(1..=TIP_MINOR_MAX).contains(&amount.minor()) {
             return Err(BillError::Amount(currency, Money::new(TIP_MINOR_MAX, currency)));
         }
+        let mut shares = self.shares();
+        if shares.tips >= TIPS_MAX {
+            return Err(BillError::TipsMax);
+        }
+        shares.tips += 1;
+        shares.tipped = add(shares.tipped, amount.minor())?;
+        let price = subtract(add(self.total.minor(), amount.minor())?, shares.tipped)?;
+        let most = price.saturating_mul(TIPS_PER_PRICE).max(TIPS_MINOR_MIN);
+        if shares.tipped > most {
+            return Err(BillError::TipsTooMuch(Money::new(most, currency)));
+        }
+        shares.pending = add(shares.pending, amount.minor())?;
         self.total = self.total.checked_add(amount)?;
         self.walker_share = self.walker_share.checked_add(amount)?;
-        self.lines.push(InvoiceLine { kind: "tip".to_owned(), label: "tip".to_owned(), amount });
-        self.payment = PaymentState::Pending;
-        let transfer =
-            Transfer::new(LedgerAccount::Tutor(self.tutor_id), LedgerAccount::Walker(walker), amount, "tip");
-        Ok((self, transfer.into_iter().collect()))
+        self.lines.push(InvoiceLine { kind: TIP.to_owned(), label: TIP.to_owned(), amount });
+        Ok(self.with(shares))
     }
 
-    /// Takes in a payment.
+    /// Takes in a payment, of which a part is the walker's and the rest the platform's.
     ///
     /// # Errors
     /// When an amount overflows.
-    pub fn captured(mut self, amount: Money) -> Result<(Self, Vec<Transfer>), BillError> {
+    pub fn captured(
+        mut self,
+        purpose: Purpose,
+        amount: Money,
+        walkers: Money,
+    ) -> Result<(Self, Vec<Transfer>), BillError> {
+        let mut shares = self.shares();
+        shares.capture(amount, walkers)?;
         self.paid = self.paid.checked_add(amount)?;
-        if self.paid.minor() >= self.total.minor() {
-            self.payment = PaymentState::Captured;
-        }
         let tutor = LedgerAccount::Tutor(self.tutor_id);
-        let transfer = Transfer::new(LedgerAccount::Clearing, tutor, amount, "payment");
-        Ok((self, transfer.into_iter().collect()))
+        let reason = match purpose {
+            Purpose::Ride => "walk",
+            Purpose::Tip => TIP,
+        };
+        let walker = self.walker_id.map(LedgerAccount::Walker);
+        let transfers = Transfer::new(LedgerAccount::Clearing, tutor, amount, "payment")
+            .into_iter()
+            .chain(walker.and_then(|walker| Transfer::new(tutor, walker, walkers, reason)))
+            .chain(Transfer::new(tutor, LedgerAccount::Revenue, amount.checked_sub(walkers)?, "platform-fee"))
+            .collect();
+        Ok((self.with(shares), transfers))
     }
 
-    /// Takes in that the provider said no.
-    #[must_use]
-    pub fn declined(mut self) -> Self {
-        self.payment = PaymentState::Declined;
-        self
+    /// Takes in that the provider said no. What was for the ride stays due; a tip is off the invoice again.
+    ///
+    /// # Errors
+    /// When an amount overflows.
+    pub fn declined(mut self, purpose: Purpose, amount: Money) -> Result<Self, BillError> {
+        let mut shares = self.shares();
+        shares.pending = subtract(shares.pending, amount.minor())?;
+        let same = |line: &InvoiceLine| line.kind == TIP && line.amount == amount;
+        if purpose == Purpose::Tip
+            && let Some(index) = self.lines.iter().rposition(same)
+        {
+            self.lines.remove(index);
+            self.total = self.total.checked_sub(amount)?;
+            self.walker_share = self.walker_share.checked_sub(amount)?;
+            shares.tipped = subtract(shares.tipped, amount.minor())?;
+        }
+        Ok(self.with(shares))
     }
 
-    /// Gives money back: the walker's and the platform's shares go back in proportion.
+    /// A declined amount is asked for once more.
+    ///
+    /// # Errors
+    /// When an amount overflows.
+    pub fn asked_again(self, amount: Money) -> Result<Self, BillError> {
+        let mut shares = self.shares();
+        shares.pending = add(shares.pending, amount.minor())?;
+        Ok(self.with(shares))
+    }
+
+    /// Gives money back: from the walker and the platform, in the proportion of what each still holds of it.
     ///
     /// # Errors
     /// When it is more than was paid and not given back yet.
@@ -208,16 +273,8 @@ impl Invoice {
         if amount.minor() > left.minor() {
             return Err(BillError::TooMuch(left));
         }
-        // Shares of all that is given back so far, less what was shared before: rounding never adds up.
-        let gross = self.paid;
-        let after = self.refunded.checked_add(amount)?;
-        let of_walker = |refunded: Money| {
-            self.walker_share
-                .fraction(refunded.minor(), gross.minor())
-                .map(|m| Money::new(m.minor().min(refunded.minor()), m.currency()))
-        };
-        let from_walker = of_walker(after)?.checked_sub(of_walker(self.refunded)?)?;
-        let from_platform = amount.checked_sub(from_walker)?;
+        let mut shares = self.shares();
+        let (from_walker, from_platform) = shares.give_back(amount)?;
         let tutor = LedgerAccount::Tutor(self.tutor_id);
         let transfers = self
             .walker_id
@@ -226,113 +283,53 @@ impl Invoice {
             .chain(Transfer::new(LedgerAccount::Revenue, tutor, from_platform, "refund"))
             .chain(Transfer::new(tutor, LedgerAccount::Clearing, amount, "refund-payment"))
             .collect();
-        self.refunded = after;
+        self.refunded = self.refunded.checked_add(amount)?;
         let minus = Money::zero(amount.currency()).checked_sub(amount)?;
         self.lines.push(InvoiceLine { kind: "refund".to_owned(), label: reason.to_owned(), amount: minus });
-        if self.refunded == self.paid {
-            self.payment = PaymentState::Refunded;
+        Ok((self.with(shares), transfers))
+    }
+
+    /// The invoice with what became of its money, and the payment's state that follows.
+    fn with(mut self, shares: Shares) -> Self {
+        self.payment = if shares.pending > 0 {
+            PaymentState::Pending
+        } else if self.paid.minor() < self.total.minor() {
+            PaymentState::Declined
+        } else if self.paid.minor() == 0 {
+            PaymentState::NothingDue
+        } else if self.refunded == self.paid {
+            PaymentState::Refunded
+        } else {
+            PaymentState::Captured
+        };
+        self.shares = Some(shares);
+        self
+    }
+
+    /// What became of the money. Where it was not kept it is worked out: then the ride was paid first, and refunds took from
+    /// the walker in the proportion of all that was charged.
+    fn shares(&self) -> Shares {
+        if let Some(shares) = self.shares {
+            return shares;
         }
-        Ok((self, transfers))
+        let (total, paid) = (self.total.minor(), self.paid.minor());
+        let tips = self.lines.iter().filter(|line| line.kind == TIP);
+        let unpaid = total.saturating_sub(paid);
+        let walker =
+            if paid == 0 { 0 } else { self.walker_share.minor().saturating_sub(unpaid).clamp(0, paid) };
+        let back = self.walker_share.fraction(self.refunded.minor(), paid.max(1)).map_or(0, Money::minor);
+        let walker_back = back.min(self.refunded.minor()).min(walker);
+        Shares {
+            walker,
+            platform: paid - walker,
+            walker_back,
+            platform_back: self.refunded.minor() - walker_back,
+            pending: if self.payment == PaymentState::Pending { unpaid } else { 0 },
+            tips: u32::try_from(tips.clone().count()).unwrap_or(u32::MAX),
+            tipped: tips.map(|line| line.amount.minor()).sum(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Bill, BillError, Invoice, InvoiceLine, PaymentState};
-    use crate::domain::Transfer;
-    use petwalker_kernel::{
-        AccountId, BasisPoints, Currency, InvoiceId, Moment, Money, RideId, SeededEntropy, UtcMillis,
-    };
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    fn brl(minor: i64) -> Money {
-        Money::new(minor, Currency::BRL)
-    }
-
-    fn bill(minor: i64, bp: u32, walked: bool) -> (InvoiceId, Bill) {
-        let mut moment = Moment { now: UtcMillis::new(0), entropy: &mut SeededEntropy(1) };
-        let line = InvoiceLine { kind: "base".into(), label: "base".into(), amount: brl(minor) };
-        let bill = Bill {
-            ride_id: RideId::new(&mut moment),
-            tutor_id: AccountId::new(&mut moment),
-            walker_id: walked.then(|| AccountId::new(&mut moment)),
-            lines: vec![line],
-            total: brl(minor),
-            platform_fee: BasisPoints(bp),
-        };
-        (InvoiceId::new(&mut moment), bill)
-    }
-
-    fn balances(transfers: &[Transfer]) -> BTreeMap<String, i64> {
-        let mut sums = BTreeMap::new();
-        for t in transfers {
-            *sums.entry(t.debit.to_string()).or_insert(0) -= t.amount.minor();
-            *sums.entry(t.credit.to_string()).or_insert(0) += t.amount.minor();
-        }
-        sums
-    }
-
-    #[test]
-    fn a_bill_that_does_not_add_up_is_refused() {
-        let (id, good) = bill(100, 2_000, true);
-        let wrong = Bill { total: brl(101), ..good.clone() };
-        assert_eq!(
-            Invoice::issue(id, wrong, UtcMillis::new(0)).err(),
-            Some(BillError::Sum(brl(100), brl(101)))
-        );
-        let (id, negative) = bill(-1, 0, true);
-        assert_eq!(Invoice::issue(id, negative, UtcMillis::new(0)).err(), Some(BillError::Negative));
-        let share = Bill { platform_fee: BasisPoints(10_001), ..good };
-        assert_eq!(Invoice::issue(id, share, UtcMillis::new(0)).err(), Some(BillError::Share));
-    }
-
-    #[test]
-    fn nothing_due_needs_no_payment() {
-        let (id, bill) = bill(0, 2_000, true);
-        let (invoice, transfers) = Invoice::issue(id, bill, UtcMillis::new(0)).expect("issued");
-        assert_eq!((invoice.payment, transfers.len()), (PaymentState::NothingDue, 0));
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_happens_the_ledger_is_even(
-            minor in 1_i64..1_000_000, bp in 0_u32..=10_000, walked in any::<bool>(), tip in 1_i64..5_000,
-            refunds in proptest::collection::vec(1_i64..400_000, 0..6),
-        ) {
-            let (id, bill) = bill(minor, bp, walked);
-            let (mut invoice, mut all) = Invoice::issue(id, bill, UtcMillis::new(0)).expect("issued");
-            if walked {
-                let (tipped, transfers) = invoice.tip(brl(tip)).expect("tipped");
-                invoice = tipped;
-                all.extend(transfers);
-            }
-            let due = invoice.total;
-            let (paid, transfers) = invoice.captured(due).expect("paid");
-            invoice = paid;
-            all.extend(transfers);
-            let mut given_back = 0;
-            for amount in refunds {
-                let left = due.minor() - given_back;
-                match invoice.clone().refund(brl(amount), "because") {
-                    Ok((after, transfers)) => {
-                        prop_assert!(amount <= left);
-                        given_back += amount;
-                        invoice = after;
-                        all.extend(transfers);
-                    }
-                    Err(error) => prop_assert_eq!(error, BillError::TooMuch(brl(left))),
-                }
-            }
-            let sums = balances(&all);
-            prop_assert_eq!(sums.values().sum::<i64>(), 0);
-            // The tutor owes nothing once all is paid, whatever was given back since.
-            prop_assert_eq!(sums.get(&format!("tutor:{}", invoice.tutor_id)).copied().unwrap_or(0), 0);
-            // Nobody gives back more than they got.
-            for (account, sum) in &sums {
-                prop_assert!(*sum >= 0 || account == "platform:clearing", "{} {}", account, sum);
-            }
-            prop_assert_eq!(-sums["platform:clearing"], due.minor() - given_back);
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use petwalker_store::{Command, CommandError};
 
 use super::bindings::exports::petwalker::billing::invoices as wit;
 use crate::domain::{Bill, BillError, Invoice, InvoiceLine, PaymentState};
-use crate::service::{Caller, Refusal, Role};
+use crate::service::{Caller, OrderCharge, Refusal, Role};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 fn invalid(field: &'static str, message: impl ToString) -> Refusal {
@@ -55,14 +55,31 @@ pub(super) fn bill(bill: wit::Bill) -> Result<Bill, Refusal> {
     })
 }
 
-pub(super) fn invoice(invoice: Invoice) -> wit::Invoice {
-    let payment = match invoice.payment {
+pub(super) fn charge(charge: &wit::OrderCharge) -> Result<OrderCharge, Refusal> {
+    let share = |share: &wit::PartnerShare| {
+        let partner = share.partner_id.parse().map_err(|e| invalid("shares.partner_id", e))?;
+        Ok((partner, money(&share.amount)?))
+    };
+    Ok(OrderCharge {
+        order: charge.order_id.parse().map_err(|e| invalid("order_id", e))?,
+        attempt: charge.attempt,
+        tutor: charge.tutor_id.parse().map_err(|e| invalid("tutor_id", e))?,
+        amount: money(&charge.amount)?,
+        shares: charge.shares.iter().map(share).collect::<Result<_, Refusal>>()?,
+    })
+}
+
+pub(super) const fn payment_state(state: PaymentState) -> wit::PaymentState {
+    match state {
         PaymentState::NothingDue => wit::PaymentState::NothingDue,
         PaymentState::Pending => wit::PaymentState::Pending,
         PaymentState::Captured => wit::PaymentState::Captured,
         PaymentState::Declined => wit::PaymentState::Declined,
         PaymentState::Refunded => wit::PaymentState::Refunded,
-    };
+    }
+}
+
+pub(super) fn invoice(invoice: Invoice) -> wit::Invoice {
     let line = |line: InvoiceLine| wit::InvoiceLine {
         kind: line.kind,
         label: line.label,
@@ -78,7 +95,7 @@ pub(super) fn invoice(invoice: Invoice) -> wit::Invoice {
         walker_share: money_to_wit(invoice.walker_share),
         platform_fee: money_to_wit(invoice.platform_fee),
         refunded: money_to_wit(invoice.refunded),
-        payment,
+        payment: payment_state(invoice.payment),
         issued_at: instant(invoice.issued_at),
     }
 }
@@ -87,7 +104,9 @@ impl From<Refusal> for wit::Refusal {
     fn from(refusal: Refusal) -> Self {
         use wit::RefusalCode as Code;
         let code = match &refusal {
-            Refusal::Bill(BillError::TooMuch(_)) => Code::TooMuch,
+            Refusal::Bill(BillError::TooMuch(_) | BillError::TipsTooMuch(_)) => Code::TooMuch,
+            Refusal::Bill(BillError::TipsMax) => Code::LimitReached,
+            Refusal::PaymentDue(_) => Code::PaymentDue,
             Refusal::Invalid { .. }
             | Refusal::Bill(_)
             | Refusal::Offset(_)
@@ -95,11 +114,12 @@ impl From<Refusal> for wit::Refusal {
             Refusal::NotFound => Code::NotFound,
             Refusal::Forbidden => Code::Forbidden,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) => Code::Unavailable,
         };
         let field = match &refusal {
             Refusal::Invalid { field, .. } => Some((*field).to_owned()),
-            Refusal::Bill(BillError::Amount(..)) => Some("amount".to_owned()),
+            Refusal::Bill(BillError::Amount(..) | BillError::TipsTooMuch(_)) => Some("amount".to_owned()),
             _ => None,
         };
         Self { code, message: refusal.to_string(), field }

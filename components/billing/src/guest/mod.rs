@@ -91,6 +91,23 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::set_payment_method(&sql, moment, &command, caller, &token))?)
     }
 
+    async fn may_book(caller: wit::Caller) -> Result<(), wit::Refusal> {
+        Ok(service::must_owe_nothing(&global()?, convert::caller(&caller)?)?)
+    }
+
+    async fn charge_order(charge: wit::OrderCharge) -> Result<wit::PaymentState, wit::Refusal> {
+        let charge = convert::charge(&charge)?;
+        let sql = global()?;
+        let state =
+            Ambient::moment(|moment| service::charge_order(&sql, moment, &TestProvider(&sql), &charge))?;
+        Ok(convert::payment_state(state))
+    }
+
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        let account = account_id.parse().map_err(|_| Refusal::NotFound)?;
+        Ok(service::forget(&global()?, account)?)
+    }
+
     async fn balances(caller: wit::Caller) -> Result<Vec<wit::Balance>, wit::Refusal> {
         let balances = service::balances(&global()?, convert::caller(&caller)?)?;
         Ok(balances

@@ -1,12 +1,12 @@
 //! Taking in events: the invoice and the offset in one transaction.
 
-use petwalker_kernel::{InvoiceId, Moment, PaymentId};
+use petwalker_kernel::{AccountId, InvoiceId, Moment, Money, PaymentId};
 use petwalker_store::{Sql, consume_events, get_offset};
 
 use super::Refusal;
 use super::provider::TestProvider;
-use crate::domain::{Bill, Invoice, PaymentState};
-use crate::sql::{self, Payment};
+use crate::domain::{Bill, Invoice, LedgerAccount, PaymentState, Purpose};
+use crate::sql::{self, Payment, Subject};
 
 /// The name under which offsets are kept.
 pub const CONSUMER: &str = "billing";
@@ -35,23 +35,36 @@ pub fn consume(
 }
 
 fn issue(sql: &impl Sql, moment: &mut Moment<'_>, bill: Bill) -> Result<Invoice, Refusal> {
-    let (invoice, transfers) = Invoice::issue(InvoiceId::new(moment), bill, moment.now)?;
+    let invoice = Invoice::issue(InvoiceId::new(moment), bill, moment.now)?;
     sql::insert_invoice(sql, &invoice)?;
-    sql::post(sql, moment, invoice.id, &transfers)?;
     if invoice.payment == PaymentState::Pending {
-        ask_for(sql, moment, &invoice, invoice.total)?;
+        ask_for(sql, moment, &invoice, Purpose::Ride, invoice.total, invoice.walker_share)?;
     }
     Ok(invoice)
 }
 
-/// Makes a payment that the next pump asks the provider for.
+/// Makes a payment that the next pump asks the provider for; `walkers` is the walker's share of it.
 pub(super) fn ask_for(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
     invoice: &Invoice,
-    amount: petwalker_kernel::Money,
+    purpose: Purpose,
+    amount: Money,
+    walkers: Money,
 ) -> Result<(), Refusal> {
-    let token = sql::method(sql, invoice.tutor_id)?.unwrap_or_else(|| TestProvider::DEFAULT_TOKEN.to_owned());
-    let payment = Payment { id: PaymentId::new(moment), invoice_id: invoice.id, amount, token, attempts: 0 };
-    Ok(sql::insert_payment(sql, &payment, moment.now)?)
+    let payment = Payment {
+        id: PaymentId::new(moment),
+        subject: Subject::Invoice(invoice.id, purpose),
+        payer: invoice.tutor_id,
+        amount,
+        token: token(sql, invoice.tutor_id)?,
+        attempts: 0,
+    };
+    let walker = invoice.walker_id.map(|walker| (LedgerAccount::Walker(walker), walkers));
+    Ok(sql::insert_payment(sql, &payment, walker.as_slice(), moment.now)?)
+}
+
+/// What an account pays with.
+pub(super) fn token(sql: &impl Sql, account: AccountId) -> Result<String, Refusal> {
+    Ok(sql::method(sql, account)?.unwrap_or_else(|| TestProvider::DEFAULT_TOKEN.to_owned()))
 }

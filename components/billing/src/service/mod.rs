@@ -1,18 +1,22 @@
 //! Issuing, paying, tipping and giving back.
 
 mod consume;
+mod debts;
 mod money_back;
+mod orders;
 mod provider;
 mod pump;
 mod read;
 
-use petwalker_kernel::AccountId;
+use petwalker_kernel::{AccountId, Money};
 use petwalker_store::{CommandError, OffsetError, SqlError};
 
 use crate::domain::BillError;
 
 pub use consume::{CONSUMER, consume, offset};
-pub use money_back::{refund, set_payment_method, tip};
+pub use debts::{forget, must_owe_nothing, set_payment_method};
+pub use money_back::{refund, tip};
+pub use orders::{OrderCharge, charge_order};
 pub use provider::{PaymentProvider, TestProvider};
 pub use pump::{PumpReport, pump};
 pub use read::{LedgerCheck, balances, check, get};
@@ -59,6 +63,11 @@ pub enum Refusal {
     /// The role may not do this.
     #[error("your role may not do this")]
     Forbidden,
+    /// The account owes what its payment method declined.
+    #[error(
+        "{0} is due: its payment was declined; set another payment method, with which it is asked for again"
+    )]
+    PaymentDue(Money),
     /// The rules of invoices say no.
     #[error(transparent)]
     Bill(#[from] BillError),

@@ -1,17 +1,18 @@
-//! What people do with an invoice: tip, refund, and say how they pay.
+//! What people do with an invoice: tip and refund.
 
 use petwalker_kernel::{Moment, Money, RideId};
 use petwalker_store::{Command, Sql, once, transaction};
 
 use super::consume::ask_for;
+use super::debts::must_owe_nothing;
 use super::{Caller, Refusal, Role};
-use crate::domain::Invoice;
+use crate::domain::{Invoice, Purpose};
 use crate::sql;
 
-/// Adds a tip of the invoice's tutor.
+/// Adds a tip of the invoice's tutor. It is the walker's once it is captured.
 ///
 /// # Errors
-/// When the invoice is not the caller's, or the amount is out of range.
+/// When the invoice is not the caller's, the amount is out of range, the ride has its tips, or the caller owes something.
 pub fn tip(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
@@ -24,17 +25,27 @@ pub fn tip(
         return Err(Refusal::Forbidden);
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let invoice = sql::invoice(sql, ride)?
-                .filter(|invoice| invoice.tutor_id == caller.account)
-                .ok_or(Refusal::NotFound)?;
-            let (invoice, transfers) = invoice.tip(amount)?;
-            sql::post(sql, moment, invoice.id, &transfers)?;
-            sql::update_invoice(sql, &invoice)?;
-            ask_for(sql, moment, &invoice, amount)?;
-            Ok(invoice)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let invoice = invoice_of(sql, ride, caller)?;
+                must_owe_nothing(sql, caller)?;
+                let invoice = invoice.tip(amount)?;
+                sql::update_invoice(sql, &invoice)?;
+                ask_for(sql, moment, &invoice, Purpose::Tip, amount, amount)?;
+                Ok(invoice)
+            },
+            |_| (),
+            |sql, ()| invoice_of(sql, ride, caller),
+        )
     })
+}
+
+/// The invoice of a ride of the calling tutor's.
+fn invoice_of(sql: &impl Sql, ride: RideId, caller: Caller) -> Result<Invoice, Refusal> {
+    sql::invoice(sql, ride)?.filter(|invoice| invoice.tutor_id == caller.account).ok_or(Refusal::NotFound)
 }
 
 /// Gives money back.
@@ -60,36 +71,19 @@ pub fn refund(
         });
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let invoice = sql::invoice(sql, ride)?.ok_or(Refusal::NotFound)?;
-            let (invoice, transfers) = invoice.refund(amount, reason)?;
-            sql::post(sql, moment, invoice.id, &transfers)?;
-            sql::update_invoice(sql, &invoice)?;
-            Ok(invoice)
-        })
-    })
-}
-
-/// Writes how the calling tutor pays.
-///
-/// # Errors
-/// When the caller is no tutor, or the token is none.
-pub fn set_payment_method(
-    sql: &impl Sql,
-    moment: &Moment<'_>,
-    command: &Command,
-    caller: Caller,
-    token: &str,
-) -> Result<(), Refusal> {
-    if caller.role != Role::Tutor {
-        return Err(Refusal::Forbidden);
-    }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if !(4..=100).contains(&token.len()) || !token.bytes().all(plain) {
-        let message = "must be 4 to 100 letters, digits, '_' and '-'".to_owned();
-        return Err(Refusal::Invalid { field: "token", message });
-    }
-    transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| Ok(sql::put_method(sql, caller.account, token)?))
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let invoice = sql::invoice(sql, ride)?.ok_or(Refusal::NotFound)?;
+                let (invoice, transfers) = invoice.refund(amount, reason)?;
+                sql::post(sql, moment, &invoice.id, &transfers)?;
+                sql::update_invoice(sql, &invoice)?;
+                Ok(invoice)
+            },
+            |_| (),
+            |sql, ()| sql::invoice(sql, ride)?.ok_or(Refusal::NotFound),
+        )
     })
 }

@@ -33,13 +33,13 @@ pub fn get(sql: &impl Sql, caller: Caller, ride: RideId) -> Result<Invoice, Refu
 /// The caller's balances; the platform's for an operator.
 ///
 /// # Errors
-/// When the role has none.
+/// When the database fails.
 pub fn balances(sql: &impl Sql, caller: Caller) -> Result<Vec<(String, Money)>, Refusal> {
     let accounts = match caller.role {
         Role::Tutor => vec![LedgerAccount::Tutor(caller.account)],
         Role::Walker => vec![LedgerAccount::Walker(caller.account)],
         Role::Operator => vec![LedgerAccount::Revenue, LedgerAccount::Clearing],
-        Role::Partner => return Err(Refusal::Forbidden),
+        Role::Partner => vec![LedgerAccount::Partner(caller.account)],
     };
     let mut all = Vec::new();
     for account in accounts {

@@ -74,3 +74,16 @@ pub fn put_method(sql: &impl Sql, account: AccountId, token: &str) -> Result<(),
     )?;
     Ok(())
 }
+
+/// Removes how an account pays, and what its payments that have ended were asked for with.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_method(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM payment_methods WHERE account_id = ?1", &[Value::display(&account)])?;
+    sql.execute(
+        "UPDATE payments SET token = '' WHERE payer = ?1 AND state <> 'pending'",
+        &[Value::display(&account)],
+    )?;
+    Ok(())
+}

@@ -1,18 +1,18 @@
 //! `ledger_accounts` and `ledger_transfers`.
 
-use petwalker_kernel::{EntryId, InvoiceId, Moment, Money};
+use petwalker_kernel::{EntryId, Moment, Money};
 use petwalker_store::{Sql, SqlError, Value};
 
 use crate::domain::Transfer;
 
-/// Posts transfers, inside the caller's transaction.
+/// Posts transfers, inside the caller's transaction; `subject` is the id of the invoice or the order they are for.
 ///
 /// # Errors
 /// When the database refuses one.
 pub fn post(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
-    invoice: InvoiceId,
+    subject: &impl std::fmt::Display,
     transfers: &[Transfer],
 ) -> Result<(), SqlError> {
     for transfer in transfers {
@@ -33,7 +33,7 @@ pub fn post(
                 transfer.amount.minor().into(),
                 currency.as_str().into(),
                 transfer.reason.into(),
-                Value::display(&invoice),
+                Value::display(subject),
                 moment.now.into(),
             ],
         )?;

@@ -4,6 +4,11 @@ mod invoices;
 mod ledger;
 mod payments;
 
-pub use invoices::{insert_invoice, invoice, invoice_by_id, method, put_method, update_invoice};
+pub use invoices::{
+    forget_method, insert_invoice, invoice, invoice_by_id, method, put_method, update_invoice,
+};
 pub use ledger::{balances, post, sums, transfer_count};
-pub use payments::{Payment, due_payments, insert_payment, next_due, settle_payment};
+pub use payments::{
+    Payment, Standing, Subject, debts, due_payments, insert_payment, next_due, order_payment, replace,
+    settle_payment, shares,
+};

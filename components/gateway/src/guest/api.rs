@@ -11,6 +11,7 @@ use super::bindings::petwalker::identity::profiles::Position;
 use super::bindings::petwalker::tracking::routes::{
     Circle, Fence, Mark, MarkKind, Precision, Progress, Receipt, SeqRun, TrackPoint,
 };
+use super::replicas::Replicas;
 
 /// A moment: milliseconds since 1970-01-01T00:00:00 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,24 @@ pub struct LogIn {
 pub struct RefreshToken {
     /// As the log-in or the last refresh gave it.
     pub refresh_token: String,
+}
+
+/// A new password.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The password so far.
+    pub current: String,
+    /// The new one, 10 to 128 characters.
+    pub new: String,
+}
+
+/// The password once more, for what cannot be undone.
+#[derive(Clone, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct ErasureBody {
+    /// The password.
+    pub password: String,
 }
 
 /// What is to be priced.
@@ -225,6 +244,9 @@ pub struct Stored {
     pub cursor: u32,
     /// The highest number up to which every point is stored.
     pub contiguous_seq: u32,
+    /// The number up to which every point is on every replica of the region's stream: a device keeps later ones, and sends them
+    /// again when it connects anew. None where that is not known here: then a device keeps all until the walk has ended.
+    pub replicated_seq: Option<u32>,
     /// The highest number stored.
     pub last_seq: u32,
     /// Numbers below it that have not come: at most 32 runs of them.
@@ -235,12 +257,13 @@ pub struct Stored {
 
 impl Stored {
     /// Nothing new, as far as it is stored.
-    pub fn so_far(progress: &Progress) -> Self {
+    pub fn so_far(progress: &Progress, replicated_seq: Option<u32>) -> Self {
         Self {
             stored: 0,
             duplicates: 0,
             cursor: progress.cursor,
             contiguous_seq: progress.contiguous_seq,
+            replicated_seq,
             last_seq: progress.last_seq,
             missing: progress.missing.clone(),
             next: progress.next,
@@ -248,8 +271,10 @@ impl Stored {
     }
 
     /// What became of a batch.
-    pub fn of(receipt: &Receipt) -> Self {
-        Self { stored: receipt.stored, duplicates: receipt.duplicates, ..Self::so_far(&receipt.progress) }
+    pub fn of(receipt: &Receipt, replicas: Replicas) -> Self {
+        let replicated_seq = replicas.seq(&receipt.progress, &receipt.told);
+        let so_far = Self::so_far(&receipt.progress, replicated_seq);
+        Self { stored: receipt.stored, duplicates: receipt.duplicates, ..so_far }
     }
 }
 
@@ -287,6 +312,14 @@ pub struct CartBody {
     pub lines: Vec<super::bindings::petwalker::marketplace::shop::CartLine>,
 }
 
+/// What a cart is checked out with.
+#[derive(Clone, Debug, Deserialize, ToSchema, InputObject)]
+#[serde(deny_unknown_fields)]
+pub struct CheckoutBody {
+    /// What the tutor agrees to pay: the cart's total, as it was shown.
+    pub total: Money,
+}
+
 /// What advice is asked with.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema, InputObject)]
 #[serde(deny_unknown_fields)]
@@ -297,14 +330,34 @@ pub struct AdviceBody {
 
 /// The body of a call that needs none: `{}` or nothing.
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Option<NoFields>")]
 pub struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoFields {}
+
+impl From<Option<NoFields>> for Nothing {
+    fn from(_: Option<NoFields>) -> Self {
+        Self {}
+    }
+}
 
 /// Pets of the caller.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Pets {
     /// Oldest first.
     pub pets: Vec<super::bindings::petwalker::identity::profiles::Pet>,
+}
+
+/// A ride; to a walker who is only offered it, the offer as long as that is open.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum RideOrOffer {
+    /// The ride, for its tutor, its committed walker and operators.
+    Ride(Box<super::bindings::petwalker::matching::rides::Ride>),
+    /// The offer.
+    Offer(super::bindings::petwalker::matching::rides::Offer),
 }
 
 /// Offers to the calling walker.

@@ -68,6 +68,10 @@ wit_bindgen::generate!({
             #[derive(async_graphql::Enum)]
             #[serde(rename_all = "snake_case")]
         ],
+        "petwalker:marketplace/shop@0.1.0/order-payment": [
+            #[derive(async_graphql::Enum)]
+            #[serde(rename_all = "snake_case")]
+        ],
         "petwalker:advice/health@0.1.0/severity": [
             #[derive(async_graphql::Enum)]
             #[serde(rename_all = "snake_case")]
@@ -275,6 +279,7 @@ wit_bindgen::generate!({
         "petwalker:tracking/routes@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:billing/invoices@0.1.0/instant": crate::guest::api::Instant,
         "petwalker:marketplace/shop@0.1.0/instant": crate::guest::api::Instant,
+        "petwalker:billing/invoices@0.1.0/partner-share": crate::guest::bindings::petwalker::marketplace::shop::PartnerShare,
         "petwalker:notifications/inbox@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
         "petwalker:insights/figures@0.1.0/event-run": crate::guest::bindings::petwalker::billing::invoices::EventRun,
         "petwalker:notifications/inbox@0.1.0/instant": crate::guest::api::Instant,
@@ -302,6 +307,7 @@ wit_bindgen::generate!({
         "petwalker:marketplace/shop@0.1.0/caller": crate::guest::bindings::petwalker::identity::accounts::Caller,
         "petwalker:marketplace/shop@0.1.0/caller-role": crate::guest::bindings::petwalker::identity::accounts::CallerRole,
         "petwalker:marketplace/shop@0.1.0/command": crate::guest::bindings::petwalker::identity::accounts::Command,
+        "petwalker:tracking/routes@0.1.0/fix": crate::guest::bindings::petwalker::matching::rides::Fix,
         "petwalker:matching/rides@0.1.0/pet-size": crate::guest::bindings::petwalker::identity::profiles::PetSize,
         "petwalker:pricing/quotes@0.1.0/pet-size": crate::guest::bindings::petwalker::identity::profiles::PetSize,
         "petwalker:advice/health@0.1.0/species": crate::guest::bindings::petwalker::identity::profiles::Species,

@@ -32,7 +32,8 @@ pub(super) fn allow(request_is_cross_origin: bool, response: &mut Response) {
     if request_is_cross_origin {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, retry-after"));
+        headers
+            .insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, ratelimit, retry-after"));
     }
 }
 

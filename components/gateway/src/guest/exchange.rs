@@ -92,18 +92,16 @@ pub(super) fn write_events(parts: &Parts, mut feed: Feed) -> Result<Response, Er
     let (trailers_writer, trailers) = wit_future::new(|| Ok(None));
     let (mut writer, contents) = wit_stream::new();
     spawn(async move {
-        // Clients that lose the stream, or come to its end, are to come back soon.
-        let mut left = writer.write_all(b"retry: 100\n\n".to_vec()).await;
+        let mut left = writer.write_all(live::RETRY.into()).await;
         while left.is_empty() {
             let event = match feed.next().await {
                 Ok(Some(Look { message, last: true, .. })) => {
-                    left = writer.write_all(live::event(&message)).await;
-                    if left.is_empty() {
-                        drop(writer.write_all(b"event: over\ndata:\n\n".to_vec()).await);
-                    }
+                    let last = live::event(&message) + &live::over_event(message.cursor);
+                    // What is left over was not wanted any more: the client has gone.
+                    drop(writer.write_all(last.into_bytes()).await);
                     break;
                 }
-                Ok(Some(look)) => live::event(&look.message),
+                Ok(Some(look)) => live::event(&look.message).into_bytes(),
                 Ok(None) => break,
                 Err(problem) => {
                     eprintln!("a stream of events broke off: {}", problem.code);

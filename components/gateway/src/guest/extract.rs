@@ -1,17 +1,18 @@
 //! What every operation takes from its request: the caller, the command's name, and the body.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, header};
-use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
+use http::{HeaderMap, HeaderValue, header};
+use serde::de::value::UnitDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 
 use super::bindings::petwalker::identity::accounts::{self, Caller, Command};
-use super::local;
 use super::problem::Problem;
+use super::{digest, local};
 
 /// An authenticated caller.
 pub struct Auth(pub Caller);
@@ -62,6 +63,16 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Who a request's token belongs to.
 pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
+    Ok(accounts::authenticate(token(headers).await?)?)
+}
+
+/// The same within a session that was not ended.
+pub async fn authenticate_now(headers: &HeaderMap) -> Result<Caller, Problem> {
+    Ok(accounts::authenticate_now(token(headers).await?)?)
+}
+
+/// The access token of a request, once identity can verify it.
+async fn token(headers: &HeaderMap) -> Result<&str, Problem> {
     let Some(token) = bearer(headers) else {
         return Err(Problem::new("unauthenticated", "send the header Authorization: Bearer <access token>"));
     };
@@ -69,35 +80,60 @@ pub async fn authenticate(headers: &HeaderMap) -> Result<Caller, Problem> {
         accounts::prepare().await?;
         PREPARED.store(true, Ordering::Relaxed);
     }
-    Ok(accounts::authenticate(token)?)
+    Ok(token)
 }
 
-/// The command's name: the client's `Idempotency-Key`, or one of our own.
-pub fn command(parts: &Parts, body: &[u8]) -> Result<Command, Problem> {
-    let id = match parts.headers.get("idempotency-key") {
-        Some(key) => key
-            .to_str()
-            .ok()
-            .filter(|key| (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
-            .ok_or_else(|| {
-                Problem::new("malformed", "must be 1 to 200 visible ASCII characters").at("Idempotency-Key")
-            })?
-            .to_owned(),
-        None => random_id(),
-    };
-    let mut hasher = Sha256::new();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), body] {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part);
+/// Who called, for the node's log; filled in once the caller is known.
+#[derive(Clone, Default)]
+pub struct Who(Arc<OnceLock<HeaderValue>>);
+
+impl Who {
+    /// What stands for the account in the log; none where nobody was authenticated.
+    pub fn opaque(&self) -> Option<HeaderValue> {
+        self.0.get().cloned()
     }
-    Ok(Command { id, fingerprint: hasher.finalize().to_vec() })
 }
 
-fn random_id() -> String {
-    let mut bytes = [0_u8; 16];
-    #[expect(clippy::disallowed_methods, reason = "a name for a command that the client did not name")]
-    getrandom::fill(&mut bytes).expect("wasi:random never fails");
-    format!("auto-{}", hex::encode(bytes))
+/// Who a request's token belongs to, which the log is told, too. What may change something is asked for within a session that
+/// was not ended; what only reads goes on until the token ends, for a read of the session would cost it more than the rest.
+pub async fn authenticate_parts(parts: &Parts) -> Result<Caller, Problem> {
+    let caller = if parts.method.is_safe() {
+        authenticate(&parts.headers).await?
+    } else {
+        authenticate_now(&parts.headers).await?
+    };
+    if let Some(Who(slot)) = parts.extensions.get::<Who>() {
+        let opaque = digest::opaque(&caller).await?;
+        slot.get_or_init(|| opaque);
+    }
+    Ok(caller)
+}
+
+/// The client's name for its command: its `Idempotency-Key`, where it gives one.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let good = |key: &&str| (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+    let key = key.to_str().ok().filter(good);
+    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
+        Problem::new("malformed", "must be 1 to 200 visible ASCII characters").at("Idempotency-Key")
+    })
+}
+
+/// A command that its caller did not name: nobody can repeat it.
+pub const fn unnamed() -> Command {
+    Command { id: String::new(), fingerprint: Vec::new() }
+}
+
+/// The command that a request is, named by its caller or not; of nobody's where there is no account yet.
+async fn command(parts: &Parts, body: &[u8], caller: Option<&Caller>) -> Result<Command, Problem> {
+    let Some(id) = idempotency_key(&parts.headers)? else { return Ok(unnamed()) };
+    let input = read_body(&parts.headers, body)?;
+    let operation = [parts.method.as_str(), parts.uri.path()];
+    let fingerprint = match caller {
+        Some(caller) => digest::of_caller(caller, &operation, &input)?,
+        None => digest::of_anybody(&operation, &input).await?,
+    };
+    Ok(Command { id, fingerprint })
 }
 
 fn expected_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
@@ -108,13 +144,20 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u32>, Problem> {
         .ok_or_else(|| Problem::new("malformed", "must be a version such as \"3\"").at("If-Match"))
 }
 
-/// Reads a body by its type: JSON, or MessagePack with named fields. Nothing at all reads as an empty object.
+/// Deepest nesting of a body: JSON's reader has a limit of its own, 128.
+const PACKED_DEPTH_MAX: usize = 64;
+
+/// Reads a body by its type: JSON, or MessagePack with named fields. A body that may be left out reads as nothing at all
+/// (`Option`, [`super::api::Nothing`]); one that may not must be there, since a proxy that drops it must change nothing.
 pub fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    if body.is_empty() {
+        let nothing: UnitDeserializer<serde::de::value::Error> = ().into_deserializer();
+        return T::deserialize(nothing).map_err(|_| Problem::body_missing());
+    }
     let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("application/json");
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
         "application/json" => {
-            let body = if body.is_empty() { b"{}" } else { body };
             let mut reader = serde_json::Deserializer::from_slice(body);
             let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| malformed(&e))?;
             reader.end().map_err(|e| Problem::new("malformed", e.to_string()))?;
@@ -122,7 +165,7 @@ pub fn read_body<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Resul
         }
         "application/msgpack" | "application/vnd.msgpack" | "application/x-msgpack" => {
             let mut reader = rmp_serde::Deserializer::from_read_ref(body);
-            reader.set_max_depth(64);
+            reader.set_max_depth(PACKED_DEPTH_MAX);
             serde_path_to_error::deserialize(&mut reader).map_err(|e| malformed(&e))
         }
         other => Err(Problem::new(
@@ -150,7 +193,7 @@ impl<S: Sync> FromRequestParts<S> for Auth {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        local(authenticate(&parts.headers)).await.map(Self)
+        local(authenticate_parts(parts)).await.map(Self)
     }
 }
 
@@ -159,11 +202,14 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Call<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let caller = local(authenticate(&parts.headers)).await?;
-        let command = command(&parts, &bytes)?;
-        let expected_version = expected_version(&parts.headers)?;
-        let body = read_body(&parts.headers, &bytes)?;
-        Ok(Self { context: Context { caller, command, expected_version }, body })
+        local(async move {
+            let caller = authenticate_parts(&parts).await?;
+            let expected_version = expected_version(&parts.headers)?;
+            let body = read_body(&parts.headers, &bytes)?;
+            let command = command(&parts, &bytes, Some(&caller)).await?;
+            Ok(Self { context: Context { caller, command, expected_version }, body })
+        })
+        .await
     }
 }
 
@@ -172,7 +218,11 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for Open<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        Ok(Self { command: command(&parts, &bytes)?, body: read_body(&parts.headers, &bytes)? })
+        local(async move {
+            let body = read_body(&parts.headers, &bytes)?;
+            Ok(Self { command: command(&parts, &bytes, None).await?, body })
+        })
+        .await
     }
 }
 
@@ -181,7 +231,10 @@ impl<S: Sync> FromRequest<S> for Upload {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, bytes) = whole_body(request).await?;
-        let caller = local(authenticate(&parts.headers)).await?;
+        let caller = local(authenticate_parts(&parts)).await?;
+        if bytes.is_empty() {
+            return Err(Problem::body_missing());
+        }
         Ok(Self { caller, bytes })
     }
 }

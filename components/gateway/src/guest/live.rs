@@ -1,5 +1,6 @@
 //! What is new of a walk, for those who watch it: over sockets, as a stream of events, or by asking again and again.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use async_graphql::SimpleObject;
@@ -8,17 +9,29 @@ use spin_sdk::wasip3::clocks::monotonic_clock;
 use utoipa::ToSchema;
 
 use super::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use super::bindings::petwalker::identity::profiles::Position;
 use super::bindings::petwalker::matching::rides::{self, Ride, RideState};
 use super::bindings::petwalker::tracking::routes::{
     self, Approach, Circle, FenceState, LiveFigures, Progress, TrackPoint,
 };
 use super::ops::Outcome;
 use super::problem::Problem;
+use super::waits::Known;
 
 /// Points told at once; who is farther behind asks again.
 const POINTS_TOLD: u32 = 1_000;
-/// How long an answer may wait, and how long a stream of events lasts before its client connects again.
+/// How long an answer may wait.
 pub const WAIT_MAX: Duration = Duration::from_secs(25);
+/// How long a stream of events lasts before its client connects again.
+pub const STREAM_MAX: Duration = Duration::from_secs(600);
+/// The same for both where this component waits, since it is occupied meanwhile and cannot count who else waits.
+pub const WAIT_HERE_MAX: Duration = Duration::from_secs(10);
+/// Pages of points in one answer to the node; where there are more, it asks again.
+const PAGES_MAX: usize = 16;
+/// What a stream of events begins with: clients that lose it, or come to its end, are to come back after 3 s.
+pub const RETRY: &str = "retry: 3000\n\n";
+/// What the id of the last event of a stream ends with.
+const OVER: &str = "-over";
 /// Between two looks at the database, where nobody says that something changed.
 const LOOK_EVERY: Duration = Duration::from_millis(400);
 
@@ -68,9 +81,24 @@ impl LiveMessage {
         Self { kind: "live", ride_id, cursor, state, points, figures, approach, fences, marks }
     }
 
+    /// What a reader of this message knows.
+    pub fn known(&self) -> Known {
+        let state = serde_json::to_value(self.state).ok();
+        let state = state.and_then(|state| state.as_str().map(str::to_owned)).unwrap_or_default();
+        let rest = (&self.figures, &self.approach, &self.fences, self.marks);
+        let mut digest = DefaultHasher::new();
+        serde_json::to_vec(&rest).unwrap_or_default().hash(&mut digest);
+        Known { cursor: self.cursor, state, digest: digest.finish() }
+    }
+
+    /// Whether there may be more to tell already, for a reader that read from `since`.
+    const fn more(&self, since: u64) -> bool {
+        self.cursor - since >= POINTS_TOLD as u64
+    }
+
     /// Whether nothing will be new after this, for a reader that read from `since`.
     pub const fn over(&self, since: u64) -> bool {
-        is_over(self.state) && self.cursor - since < POINTS_TOLD as u64
+        is_over(self.state) && !self.more(since)
     }
 }
 
@@ -89,10 +117,17 @@ pub const fn is_over(state: RideState) -> bool {
 /// Around the pickup, which is a home, the walker is shown nothing once the ride is over: metres.
 const HOME_RADIUS_M: f64 = 150.0;
 
-/// What a caller is not to see of a ride once that is over.
+/// A circle that holds every place on Earth.
+const EVERYWHERE: Circle = Circle { centre: Position { lat: 0.0, lon: 0.0 }, radius_m: 3e7 };
+
+/// What a caller is not to see of a ride once that is over. Where the pickup is not known any more, a walker is not to see
+/// anything: nobody could tell what is around it.
 pub fn home(caller: &Caller, ride: &Ride) -> Option<Circle> {
-    let centre = ride.pickup.filter(|_| caller.role == CallerRole::Walker)?;
-    Some(Circle { centre, radius_m: HOME_RADIUS_M })
+    if caller.role != CallerRole::Walker {
+        return None;
+    }
+    let around = |centre| Circle { centre, radius_m: HOME_RADIUS_M };
+    Some(ride.pickup.map_or(EVERYWHERE, around))
 }
 
 /// Whether a walker has taken the ride and the walk has not begun.
@@ -112,8 +147,9 @@ pub fn now(ride_id: &str, state: RideState) -> Outcome<LiveMessage> {
     Ok(LiveMessage::new(ride_id.to_owned(), cursor, state, Vec::new(), progress))
 }
 
-/// What is new of a ride since a cursor, without what is in `home` once the ride is over.
-pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMessage> {
+/// What is new of a ride since a cursor, without what is in `home` once the ride is over; and its walker, of whom depends
+/// who may be told it.
+pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<(LiveMessage, Option<String>)> {
     let status = rides::statuses(&[ride_id.to_owned()])?.pop().flatten();
     let status = status.ok_or_else(|| Problem::new("not-found", "there is no such ride"))?;
     let hidden = home.filter(|_| is_over(status.state));
@@ -121,18 +157,34 @@ pub fn since(ride_id: &str, cursor: u64, home: Option<Circle>) -> Outcome<LiveMe
         .map_err(|_| Problem::new("invalid", "must be a cursor that was told before").at("since"))?;
     let read = routes::points_after(ride_id, from, POINTS_TOLD, hidden)?;
     let progress = routes::progress_of(ride_id, true)?;
-    Ok(LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, progress))
+    let message =
+        LiveMessage::new(ride_id.to_owned(), read.cursor.into(), status.state, read.points, progress);
+    Ok((message, status.walker_id))
 }
 
-/// A reader that goes on from where it was.
+/// The same for a caller, who is refused what is not theirs to see, and who the ride's walker is; also where the walker
+/// changes while it is read.
+pub fn since_for(caller: &Caller, ride_id: &str, cursor: u64) -> Outcome<(LiveMessage, Option<String>)> {
+    let ride = super::ops::ride(caller, ride_id)?;
+    let (message, walker) = since(ride_id, cursor, home(caller, &ride))?;
+    if walker != ride.walker_id {
+        super::ops::ride(caller, ride_id)?;
+    }
+    Ok((message, walker))
+}
+
+/// A reader that goes on from where it was, as long as the ride is its caller's to see.
 #[derive(Clone)]
 pub struct Feed {
+    caller: Caller,
     ride_id: String,
     cursor: u64,
     /// Not to be seen once the ride is over.
     home: Option<Circle>,
-    /// The state told last.
-    state: Option<RideState>,
+    /// The walker whom the ride had when it was last asked whether the caller may see it.
+    walker: Option<String>,
+    /// What was told last.
+    known: Option<Known>,
     left: Duration,
 }
 
@@ -147,20 +199,53 @@ pub struct Look {
 }
 
 impl Feed {
-    /// Reads a ride from a cursor for at most `left`. The first look tells the ride's state, which is news.
-    pub const fn new(ride_id: String, cursor: u64, home: Option<Circle>, left: Duration) -> Self {
-        Self { ride_id, cursor, home, state: None, left }
+    /// Reads a ride that the caller may see from a cursor for at most `left`. The first look tells the ride's state, which is
+    /// news.
+    pub fn new(caller: Caller, ride: Ride, cursor: u64, left: Duration) -> Self {
+        let home = home(&caller, &ride);
+        Self { caller, ride_id: ride.id, cursor, home, walker: ride.walker_id, known: None, left }
     }
 
-    /// Looks once.
+    /// Goes on from what was known of a ride that the caller may see.
+    pub fn from(caller: Caller, ride: Ride, known: Known) -> Self {
+        Self { known: Some(known.clone()), ..Self::new(caller, ride, known.cursor, Duration::ZERO) }
+    }
+
+    /// Looks once. Where the ride has another walker than before, whether the caller may see it is asked again.
     pub fn look(&mut self) -> Outcome<Look> {
         let since = self.cursor;
-        let message = self::since(&self.ride_id, since, self.home)?;
+        let (message, walker) = self::since(&self.ride_id, since, self.home)?;
+        if walker != self.walker {
+            let ride = super::ops::ride(&self.caller, &self.ride_id)?;
+            (self.home, self.walker) = (home(&self.caller, &ride), ride.walker_id);
+        }
         let last = message.over(since);
-        let news = last || message.cursor > since || self.state != Some(message.state);
+        let known = message.known();
+        let news = last || self.known.as_ref() != Some(&known);
         self.cursor = message.cursor;
-        self.state = Some(message.state);
+        self.known = Some(known);
         Ok(Look { message, news, last })
+    }
+
+    /// Everything that is new by now, as events; then what is known, or none where nothing will ever be new again. True:
+    /// there is more.
+    pub fn events(&mut self) -> Outcome<(String, Option<Known>, bool)> {
+        let mut events = String::new();
+        for _ in 0..PAGES_MAX {
+            let since = self.cursor;
+            let look = self.look()?;
+            if look.news {
+                events.push_str(&event(&look.message));
+            }
+            if look.last {
+                events.push_str(&over_event(look.message.cursor));
+                return Ok((events, None, false));
+            }
+            if !look.message.more(since) {
+                return Ok((events, self.known.clone(), false));
+            }
+        }
+        Ok((events, self.known.clone(), true))
     }
 
     /// Lets a moment pass. False: the time is over.
@@ -189,7 +274,18 @@ impl Feed {
 }
 
 /// A message as an event of `text/event-stream`, whose id is the cursor to go on from.
-pub fn event(message: &LiveMessage) -> Vec<u8> {
+pub fn event(message: &LiveMessage) -> String {
     let data = serde_json::to_string(message).unwrap_or_default();
-    format!("id: {}\nevent: live\ndata: {data}\n\n", message.cursor).into_bytes()
+    format!("id: {}\nevent: live\ndata: {data}\n\n", message.cursor)
+}
+
+/// The last event of a stream. A client that names its id has been told everything.
+pub fn over_event(cursor: u64) -> String {
+    format!("id: {cursor}{OVER}\nevent: over\ndata:\n\n")
+}
+
+/// The cursor in an event's id, and whether that was the last event.
+pub fn event_id(id: &str) -> Option<(u64, bool)> {
+    let cursor = id.strip_suffix(OVER);
+    Some((cursor.unwrap_or(id).parse().ok()?, cursor.is_some()))
 }

@@ -2,8 +2,10 @@
 
 mod api;
 mod bindings;
+mod caution;
 mod clock;
 mod cors;
+mod digest;
 mod events;
 mod exchange;
 mod extract;
@@ -15,10 +17,12 @@ mod ops;
 mod outbox;
 mod problem;
 mod regions;
+mod replicas;
 mod rest;
 mod router;
 mod sockets;
 mod take_over;
+mod waits;
 
 use http_body_util::BodyExt as _;
 use send_wrapper::SendWrapper;
@@ -33,6 +37,10 @@ const READ: &str = "edge-read";
 
 /// The header by which the node learns which region a request is for, where it is not this one. Taken away, too.
 const REGION: &str = "edge-region";
+
+/// The header by which the node learns who called, for its log: the same for each call of an account, and telling nothing to
+/// whoever lacks the application's key. Taken away, too.
+const ACCOUNT: &str = "edge-account";
 
 /// Lets a future that talks to another component cross an axum handler. A component has one thread, so nothing is ever
 /// polled elsewhere; the wrapper checks it.
@@ -60,10 +68,11 @@ spin_sdk::wasip3::http::service::export!(Gateway);
 
 impl Guest for Gateway {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
-        let response = match exchange::read(request).await {
-            Ok(request) => router::answer(request).await,
-            Err(problem) => axum::response::IntoResponse::into_response(problem),
+        let (private, mut response) = match exchange::read(request).await {
+            Ok(request) => (caution::is_private(&request), router::answer(request).await),
+            Err(problem) => (true, axum::response::IntoResponse::into_response(problem)),
         };
+        caution::guard(private, &mut response);
         let (mut parts, body) = response.into_parts();
         if let Some(EventStream(feed)) = parts.extensions.remove() {
             // The router counted the body that the feed replaces.

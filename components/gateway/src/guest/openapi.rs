@@ -16,8 +16,9 @@ use super::rest;
     info(
         title = "PetWalker",
         version = "1",
-        description = "Pet walks on demand. Unsafe calls take an Idempotency-Key: the same key with the same body is \
-                       answered the same and does nothing more; with another body it is refused."
+        description = "Pet walks on demand. Unsafe calls take an Idempotency-Key: for 48 hours the same key with the \
+                       same body is answered the same and does nothing more; with another body it is refused. \
+                       Passwords, PINs and tokens are not compared."
     ),
     modifiers(&Bearer),
     components(schemas(Problem)),
@@ -27,7 +28,10 @@ use super::rest;
         rest::accounts::log_in,
         rest::accounts::refresh,
         rest::accounts::log_out,
+        rest::accounts::change_password,
+        rest::accounts::end_sessions,
         rest::accounts::me,
+        rest::accounts::erase,
         rest::accounts::jwks,
         rest::pets::add,
         rest::pets::list,
@@ -50,6 +54,7 @@ use super::rest;
         rest::rides::resume,
         rest::rides::cancel,
         rest::rides::no_show,
+        rest::rides::renew_pin,
         rest::rides::start,
         rest::rides::complete,
         rest::rides::interrupt,

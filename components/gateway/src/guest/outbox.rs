@@ -14,6 +14,8 @@ use super::problem::Problem;
 
 /// Records told at once, whatever is asked for.
 const RECORDS_MAX: u32 = 512;
+/// Bytes of records told at once, where there are several: a relay reads answers of a few times as much.
+const RECORD_BYTES_MAX: usize = 4 << 20;
 /// How long an answer may wait for the first record.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 /// Between two looks at the table, which nobody says anything of here.
@@ -44,7 +46,7 @@ pub async fn read(body: &Bytes) -> Outcome<Response> {
     let wanted: Wanted = rmp_serde::from_slice(body).map_err(|e| Problem::new("malformed", e.to_string()))?;
     let limit = wanted.limit.clamp(1, RECORDS_MAX);
     let mut left = Duration::from_millis(wanted.wait_ms.into()).min(WAIT_MAX);
-    let records = loop {
+    let mut records = loop {
         let records = rides::events_after(wanted.after, limit)?;
         let pause = LOOK_EVERY.min(left);
         if !records.is_empty() || pause.is_zero() {
@@ -53,6 +55,14 @@ pub async fn read(body: &Bytes) -> Outcome<Response> {
         left -= pause;
         monotonic_clock::wait_for(u64::try_from(pause.as_nanos()).unwrap_or(u64::MAX)).await;
     };
+    let mut bytes = 0;
+    let fitting = records.iter().take_while(|record: &&Vec<u8>| {
+        let first = bytes == 0;
+        bytes += record.len();
+        first || bytes <= RECORD_BYTES_MAX
+    });
+    let count = fitting.count();
+    records.truncate(count);
     let told = Told { region: rides::region()?, records: records.into_iter().map(ByteBuf::from).collect() };
     let told = rmp_serde::to_vec_named(&told).map_err(|e| Problem::new("internal", e.to_string()))?;
     Ok(told.into_response())

@@ -94,7 +94,8 @@ fn key_of(
     unknown_erased: bool,
     known: &mut BTreeMap<String, Option<Vec<u8>>>,
 ) -> Outcome<Option<Vec<u8>>> {
-    if !matches!(envelope.event_type.as_str(), "ride.requested" | "quote.promised" | "track.kept") {
+    let sealed = ["ride.requested", "ride.pin-renewed", "quote.promised", "track.kept"];
+    if !sealed.contains(&envelope.event_type.as_str()) {
         return Ok(None);
     }
     let owner: Owner = envelope.facts().map_err(|e| Problem::new("malformed", e.to_string()))?;

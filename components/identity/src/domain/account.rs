@@ -78,11 +78,20 @@ pub fn check_sign_up(email: &str, password: &str, display_name: &str) -> Result<
     if !plausible || !has_length(email, 3..=254) {
         return invalid("email", "must be an address such as ana@example.com");
     }
-    if !(10..=128).contains(&password.chars().count()) {
-        return invalid("password", "must have 10 to 128 characters");
-    }
+    check_password("password", password)?;
     if !has_length(display_name, 1..=80) || display_name.trim().is_empty() {
         return invalid("display_name", "must have 1 to 80 characters");
+    }
+    Ok(())
+}
+
+/// Checks a new password, given in that field.
+///
+/// # Errors
+/// When it is too short or too long.
+pub fn check_password(field: &'static str, password: &str) -> Result<(), Invalid> {
+    if !(10..=128).contains(&password.chars().count()) {
+        return invalid(field, "must have 10 to 128 characters");
     }
     Ok(())
 }

@@ -1,15 +1,20 @@
 //! The rules of accounts, tokens, pets and walkers.
 
 mod account;
+mod attempts;
 mod password;
 mod pet;
 mod token;
 mod walker;
 
-pub use account::{Account, Role, check_sign_up, email_key};
+pub use account::{Account, Role, check_password, check_sign_up, email_key};
+pub use attempts::{
+    AttemptBudget, Attempts, EMAIL_BYTES_MAX, LOG_INS, PASSWORD_BYTES_MAX, REFRESH_WINDOW, REFRESHES_MAX,
+    SIGN_UPS, seconds,
+};
 pub use password::{PasswordError, hash_password, verify_password};
 pub use pet::{Pet, PetDetails, PetSize, Species};
-pub use token::{ACCESS_TTL, Claims, Keys, OpaqueToken, REFRESH_TTL, TokenError};
+pub use token::{ACCESS_TTL, AttemptKey, Claims, Keys, OpaqueToken, REFRESH_TTL, TokenError};
 pub use walker::{Availability, WalkerDetails, WalkerProfile};
 
 /// An input that is out of its range.

@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use petwalker_kernel::{AccountId, Millis, Moment, UtcMillis};
+use petwalker_kernel::{AccountId, Millis, Moment, SessionId, UtcMillis};
+use petwalker_seal::SealKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::account::Role;
+use super::account::{Role, email_key};
 
 /// How long an access token is good for.
 pub const ACCESS_TTL: Millis = Millis::from_mins(15);
@@ -44,6 +45,8 @@ pub struct Claims {
     pub account: AccountId,
     /// As what.
     pub role: Role,
+    /// The session that it was issued in; none in tokens of before that was noted.
+    pub session: Option<SessionId>,
     /// When it ends.
     pub expires_at: UtcMillis,
 }
@@ -53,6 +56,8 @@ struct Payload {
     iss: String,
     sub: AccountId,
     role: Role,
+    #[serde(default)]
+    sid: Option<SessionId>,
     iat: i64,
     exp: i64,
 }
@@ -63,10 +68,20 @@ struct Header {
     kid: String,
 }
 
-/// The key that signs, and its name.
+/// The key that signs, and its name; and what keyed digests are made with.
 pub struct Keys {
     signing: SigningKey,
     kid: String,
+    attempts: SealKey,
+}
+
+/// Under what attempts are counted: where they are kept, and what tells them from others there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptKey {
+    /// The place.
+    pub place: u16,
+    /// A keyed digest.
+    pub digest: [u8; 16],
 }
 
 impl Keys {
@@ -79,7 +94,19 @@ impl Keys {
         let seed: [u8; 32] = seed.try_into().map_err(|_| TokenError::Malformed)?;
         let signing = SigningKey::from_bytes(&seed);
         let digest = Sha256::digest(signing.verifying_key().as_bytes());
-        Ok(Self { signing, kid: BASE64.encode(&digest[..8]) })
+        let attempts = SealKey::new(seed).derive("petwalker/attempts/v1");
+        Ok(Self { signing, kid: BASE64.encode(&digest[..8]), attempts })
+    }
+
+    /// Under what attempts of a kind are counted that are made for an e-mail address. Without the application's seed it
+    /// tells nothing of the address.
+    #[must_use]
+    pub fn attempt_key(&self, kind: &str, email: &str) -> AttemptKey {
+        let derived = self.attempts.derive(&format!("{kind}/{}", email_key(email)));
+        let [high, low, rest @ ..] = derived.as_bytes();
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&rest[..16]);
+        AttemptKey { place: u16::from_be_bytes([*high, *low]), digest }
     }
 
     /// The public key as a JSON Web Key Set.
@@ -92,14 +119,21 @@ impl Keys {
         serde_json::json!({ "keys": [key] }).to_string()
     }
 
-    /// An access token.
+    /// An access token, of the session where there is one.
     #[must_use]
-    pub fn issue(&self, account: AccountId, role: Role, now: UtcMillis) -> String {
+    pub fn issue(
+        &self,
+        account: AccountId,
+        role: Role,
+        session: Option<SessionId>,
+        now: UtcMillis,
+    ) -> String {
         let header = serde_json::json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.kid });
         let payload = serde_json::json!({
             "iss": ISSUER,
             "sub": account,
             "role": role,
+            "sid": session,
             "iat": now.get().div_euclid(1_000),
             "exp": now.plus(ACCESS_TTL).get().div_euclid(1_000),
         });
@@ -137,7 +171,7 @@ impl Keys {
             return Err(TokenError::Forged);
         }
         let expires_at = UtcMillis::new(payload.exp.saturating_mul(1_000));
-        Ok(Claims { account: payload.sub, role: payload.role, expires_at })
+        Ok(Claims { account: payload.sub, role: payload.role, session: payload.sid, expires_at })
     }
 }
 
@@ -200,7 +234,7 @@ impl OpaqueToken {
 mod tests {
     use super::{BASE64, Keys, Role, TokenError};
     use base64::Engine as _;
-    use petwalker_kernel::{AccountId, Moment, SeededEntropy, UtcMillis};
+    use petwalker_kernel::{AccountId, Moment, SeededEntropy, SessionId, UtcMillis};
     use proptest::prelude::*;
 
     const NOW: UtcMillis = UtcMillis::new(1_780_000_000_000);
@@ -213,9 +247,13 @@ mod tests {
         AccountId::new(&mut Moment { now: NOW, entropy: &mut SeededEntropy(1) })
     }
 
+    fn session() -> SessionId {
+        SessionId::new(&mut Moment { now: NOW, entropy: &mut SeededEntropy(2) })
+    }
+
     #[test]
     fn a_token_is_ours_for_a_quarter_of_an_hour() {
-        let token = keys(1).issue(account(), Role::Walker, NOW);
+        let token = keys(1).issue(account(), Role::Walker, Some(session()), NOW);
         let verify = |keys: Keys, after_s: i64| {
             keys.verify(&token, UtcMillis::new(NOW.get() + after_s * 1_000)).map(|c| (c.account, c.role))
         };
@@ -224,11 +262,12 @@ mod tests {
         assert_eq!(verify(keys(1), 900), Err(TokenError::Expired));
         assert_eq!(verify(keys(1), -6), Err(TokenError::Early));
         assert_eq!(verify(keys(2), 0), Err(TokenError::Forged));
+        assert_eq!(keys(1).verify(&token, NOW).map(|claims| claims.session), Ok(Some(session())));
     }
 
     #[test]
     fn forgeries_are_refused() {
-        let token = keys(1).issue(account(), Role::Walker, NOW);
+        let token = keys(1).issue(account(), Role::Walker, Some(session()), NOW);
         let parts: Vec<&str> = token.split('.').collect();
         let payload = String::from_utf8(BASE64.decode(parts[1]).expect("base64")).expect("text");
         let operator = BASE64.encode(payload.replace("walker", "operator"));

@@ -61,8 +61,8 @@ impl WalkerDetails {
         if !(1..=10).contains(&self.capacity) {
             return invalid("capacity", "must be 1 to 10");
         }
-        if self.accepted_sizes.is_empty() {
-            return invalid("accepted_sizes", "must have at least one size");
+        if !(1..=4).contains(&self.accepted_sizes.len()) {
+            return invalid("accepted_sizes", "must have at least one size, and each once");
         }
         let fits = |a: &Availability| {
             (1..=7).contains(&a.weekday) && a.from_minute < a.to_minute && a.to_minute <= 1_440

@@ -1,28 +1,44 @@
 //! `petwalker:identity/accounts`.
 
-use petwalker_store::{Ambient, Command as StoreCommand};
+use petwalker_store::{Ambient, Command as StoreCommand, Database};
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::identity::accounts::{
-    Account, Caller, Command, Guest, Instant, Refusal, SessionTokens, SignUpRequest, Ticket, TicketHolder,
+    Account, Caller, Command, Erasure, Guest, Instant, Purged, Refusal, SessionTokens, SignUpRequest, Ticket,
+    TicketHolder,
 };
 use super::{convert, global, keys, region};
 use crate::domain::{Claims, email_key};
 use crate::service;
 
+/// What addresses are digested for, before there is an account.
+const ADDRESSES: &str = "petwalker/sign-up-address/v1";
+
+/// What a token says whose session was not ended.
+async fn live(sql: &Database, access_token: &str) -> Result<Claims, service::Refusal> {
+    keys::keys().await?;
+    let claims = keys::verify(access_token, Ambient::now())?;
+    service::check_session(sql, claims)?;
+    Ok(claims)
+}
+
 impl Guest for Component {
     async fn sign_up(command: Command, request: SignUpRequest) -> Result<Account, Refusal> {
-        // Before there is an account, its address stands for who commands.
+        // Before there is an account, its address stands for who commands; nobody reads it out of this.
+        let key = keys::application_key().await?.derive(ADDRESSES);
+        let address = key.mac(&[email_key(&request.email).as_bytes()]);
         let command = StoreCommand {
-            actor: format!("sign-up:{}", email_key(&request.email)),
+            actor: format!("sign-up:{}", hex::encode(address)),
             id: command.id,
             fingerprint: command.fingerprint,
         };
+        let keys = keys::keys().await?;
         let operator_code = keys::operator_code().await?;
         let sql = global()?;
         let request = convert::sign_up(request);
-        let account =
-            Ambient::moment(|moment| service::sign_up(&sql, moment, &command, &request, &operator_code))?;
+        let account = Ambient::moment(|moment| {
+            service::sign_up_within_budget(&sql, moment, keys, &command, &request, &operator_code)
+        })?;
         Ok(convert::account(account))
     }
 
@@ -45,6 +61,19 @@ impl Guest for Component {
         Ok(Ambient::moment(|moment| service::log_out(&sql, moment, &refresh_token))?)
     }
 
+    async fn change_password(caller: Caller, current: String, new: String) -> Result<SessionTokens, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let keys = keys::keys().await?;
+        let sql = global()?;
+        let tokens =
+            Ambient::moment(|moment| service::change_password(&sql, moment, keys, caller, &current, &new))?;
+        Ok(convert::tokens(tokens))
+    }
+
+    async fn end_sessions(caller: Caller) -> Result<(), Refusal> {
+        Ok(service::end_sessions(&global()?, Ambient::now(), convert::caller(&caller)?)?)
+    }
+
     async fn prepare() -> Result<(), Refusal> {
         keys::keys().await?;
         Ok(())
@@ -55,8 +84,15 @@ impl Guest for Component {
         Ok(convert::caller_to_wit(claims))
     }
 
+    fn authenticate_now(access_token: String) -> Result<Caller, Refusal> {
+        let claims = keys::verify(&access_token, Ambient::now())?;
+        service::check_session(&global()?, claims)?;
+        Ok(convert::caller_to_wit(claims))
+    }
+
     fn access_ends_at(access_token: String) -> Result<Instant, Refusal> {
         let claims = keys::verify(&access_token, Ambient::now())?;
+        service::check_session(&global()?, claims)?;
         Ok(Instant { epoch_ms: claims.expires_at.get() })
     }
 
@@ -71,7 +107,12 @@ impl Guest for Component {
     fn redeem_ticket(ticket: String, purpose: String) -> Result<TicketHolder, Refusal> {
         let ticket = service::redeem_ticket(&region()?, Ambient::now(), &ticket, &purpose)?;
         let access_ends_at = Instant { epoch_ms: ticket.access_ends_at.get() };
-        let claims = Claims { account: ticket.account, role: ticket.role, expires_at: ticket.access_ends_at };
+        let claims = Claims {
+            account: ticket.account,
+            role: ticket.role,
+            session: None,
+            expires_at: ticket.access_ends_at,
+        };
         Ok(TicketHolder { caller: convert::caller_to_wit(claims), access_ends_at })
     }
 
@@ -82,6 +123,27 @@ impl Guest for Component {
     fn seal_key(account_id: String) -> Result<Option<Vec<u8>>, Refusal> {
         let account = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
         Ok(service::seal_key(&global()?, account)?.map(|key| key.as_bytes().to_vec()))
+    }
+
+    async fn erase(access_token: String, password: String) -> Result<(), Refusal> {
+        let sql = global()?;
+        let claims = live(&sql, &access_token).await?;
+        let keys = keys::keys().await?;
+        Ok(Ambient::moment(|moment| service::erase(&sql, moment, keys, claims, &password))?)
+    }
+
+    fn erasures_after(seq: u64) -> Result<Vec<Erasure>, Refusal> {
+        let erasures = service::erasures_after(&global()?, seq)?;
+        let told = |(seq, account): (u64, petwalker_kernel::AccountId)| Erasure {
+            seq,
+            account_id: account.to_string(),
+        };
+        Ok(erasures.into_iter().map(told).collect())
+    }
+
+    async fn purge() -> Result<Vec<Purged>, Refusal> {
+        let rows = service::purge(&region()?, &global()?, Ambient::now())?;
+        Ok(rows.into_iter().map(|(what, rows)| Purged { what: what.to_owned(), rows }).collect())
     }
 
     async fn get(caller: Caller) -> Result<Account, Refusal> {

@@ -10,6 +10,9 @@ use crate::domain::{
 };
 use crate::service::{Caller, Rating, Refusal, SessionTokens, SignUp};
 
+/// Characters of the geohash by which others know where a walker's area is: cells of about 5 km.
+const AREA_CELL_CHARACTERS: usize = 5;
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 fn invalid(field: &'static str, message: impl ToString) -> Refusal {
     Refusal::Invalid(Invalid { field, message: message.to_string() })
@@ -172,6 +175,7 @@ pub(super) fn walker(profile: WalkerProfile) -> profiles::Walker {
                 .collect(),
             time_zone: details.time_zone,
         },
+        area_cell: details.area_centre.cell(AREA_CELL_CHARACTERS).to_string(),
         rating_milli: profile.rating_milli,
         ratings: profile.ratings,
     }
@@ -197,13 +201,20 @@ impl From<Refusal> for wit::Refusal {
             Refusal::BadCredentials => Code::BadCredentials,
             Refusal::BadToken(_) | Refusal::SessionEnded => Code::BadToken,
             Refusal::TokenReused => Code::TokenReused,
+            Refusal::TooManyRequests { .. } => Code::TooManyRequests,
+            Refusal::LimitReached(_) => Code::LimitReached,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) | Refusal::Password(_) => Code::Unavailable,
         };
         let field = match &refusal {
             Refusal::Invalid(invalid) => Some(invalid.field.to_owned()),
             _ => None,
         };
-        Self { code, message: refusal.to_string(), field }
+        let retry_after_s = match &refusal {
+            Refusal::TooManyRequests { retry_after_s } => Some(*retry_after_s),
+            _ => None,
+        };
+        Self { code, message: refusal.to_string(), field, retry_after_s }
     }
 }

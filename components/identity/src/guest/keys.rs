@@ -3,15 +3,26 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use petwalker_kernel::UtcMillis;
+use petwalker_seal::SealKey;
 use petwalker_store::SqlError;
 
 use crate::domain::{Claims, Keys, TokenError};
 use crate::service::Refusal;
 
+const SEED_IS_WRONG: &str = "variable 'token_seed' is not 64 hexadecimal digits";
+
 async fn variable(name: &str) -> Result<String, Refusal> {
     spin_sdk::variables::get(name)
         .await
         .map_err(|e| SqlError::Unavailable(format!("variable '{name}': {e}")).into())
+}
+
+/// The key that grows from the application's seed, to derive others from. It is the same on every edge and after a
+/// restoration.
+pub(super) async fn application_key() -> Result<SealKey, Refusal> {
+    let seed = hex::decode(variable("token_seed").await?.trim()).ok();
+    let key = seed.and_then(|seed| SealKey::from_slice(&seed));
+    Ok(key.ok_or_else(|| SqlError::Unavailable(SEED_IS_WRONG.to_owned()))?)
 }
 
 /// The code by which operators sign up.
@@ -27,9 +38,7 @@ pub(super) async fn keys() -> Result<&'static Keys, Refusal> {
         return Ok(keys);
     }
     let seed = variable("token_seed").await?;
-    let keys = Keys::from_hex(&seed).map_err(|_| {
-        SqlError::Unavailable("variable 'token_seed' is not 64 hexadecimal digits".to_owned())
-    })?;
+    let keys = Keys::from_hex(&seed).map_err(|_| SqlError::Unavailable(SEED_IS_WRONG.to_owned()))?;
     Ok(KEYS.get_or_init(|| keys))
 }
 

@@ -1,6 +1,10 @@
 //! Signing up and in, and keeping profiles.
 
+mod attempts;
+mod life;
+mod password;
 mod profiles;
+mod purge;
 mod sessions;
 mod sign_up;
 mod tickets;
@@ -10,8 +14,12 @@ use petwalker_store::{CommandError, SqlError};
 
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
+pub use attempts::sign_up_within_budget;
+pub use life::{erase, erasures_after};
+pub use password::{change_password, end_sessions};
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
-pub use sessions::{SessionTokens, get, log_in, log_out, refresh};
+pub use purge::purge;
+pub use sessions::{SessionTokens, check_session, get, log_in, log_out, refresh};
 pub use sign_up::{SignUp, seal_key, sign_up};
 pub use tickets::{issue_ticket, redeem_ticket};
 
@@ -42,6 +50,12 @@ pub enum Refusal {
     /// Wrong address or password.
     #[error("wrong e-mail address or password")]
     BadCredentials,
+    /// Too many attempts failed, or a session was refreshed too often.
+    #[error("too many attempts; try again in {retry_after_s} s")]
+    TooManyRequests {
+        /// Seconds until the next attempt is looked at.
+        retry_after_s: u32,
+    },
     /// The token is not accepted.
     #[error(transparent)]
     BadToken(#[from] TokenError),
@@ -51,6 +65,9 @@ pub enum Refusal {
     /// A refresh token came a second time.
     #[error("the refresh token was used before; the session was ended, log in again")]
     TokenReused,
+    /// There are as many as there may be.
+    #[error("{0}")]
+    LimitReached(String),
     /// The command id was used for something else, or is none.
     #[error(transparent)]
     Command(#[from] CommandError),

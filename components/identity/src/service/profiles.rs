@@ -7,6 +7,9 @@ use super::{Caller, Refusal};
 use crate::domain::{Invalid, Pet, PetDetails, Role, WalkerDetails, WalkerProfile};
 use crate::sql;
 
+/// Most pets that are looked up at once.
+const LOOKED_UP_MAX: usize = 10;
+
 /// What a tutor thinks of a walk.
 #[derive(Clone, Debug)]
 pub struct Rating {
@@ -20,10 +23,13 @@ pub struct Rating {
     pub comment: String,
 }
 
-/// Adds a pet of the calling tutor.
+/// Pets of one tutor.
+pub const PETS_MAX: u32 = 30;
+
+/// Adds a pet of the calling tutor, who may have [`PETS_MAX`].
 ///
 /// # Errors
-/// When a detail is out of its range, or the caller is no tutor.
+/// When a detail is out of its range, the caller is no tutor, or has as many as there may be.
 pub fn add_pet(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
@@ -34,13 +40,24 @@ pub fn add_pet(
     if caller.role != Role::Tutor {
         return Err(Refusal::Forbidden);
     }
-    details.check(moment.now)?;
+    let now = moment.now;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let pet = Pet { id: PetId::new(moment), tutor_id: caller.account, details };
-            sql::insert_pet(sql, &pet)?;
-            Ok(pet)
-        })
+        once(
+            sql,
+            command,
+            now,
+            |sql| {
+                details.check(now)?;
+                if sql::pet_count(sql, caller.account)? >= PETS_MAX {
+                    return Err(Refusal::LimitReached(format!("a tutor may have {PETS_MAX} pets")));
+                }
+                let pet = Pet { id: PetId::new(moment), tutor_id: caller.account, details };
+                sql::insert_pet(sql, &pet)?;
+                Ok(pet)
+            },
+            |pet| pet.id,
+            |sql, id| sql::pet(sql, id)?.ok_or(Refusal::NotFound("pet")),
+        )
     })
 }
 
@@ -55,8 +72,12 @@ pub fn list_pets(sql: &impl Sql, caller: Caller) -> Result<Vec<Pet>, Refusal> {
 /// Pets by id. A tutor gets the own ones only.
 ///
 /// # Errors
-/// When one is missing or another's.
+/// When one is missing or another's, or there are too many.
 pub fn get_pets(sql: &impl Sql, caller: Caller, ids: &[PetId]) -> Result<Vec<Pet>, Refusal> {
+    if ids.len() > LOOKED_UP_MAX {
+        let message = format!("may name {LOOKED_UP_MAX} pets");
+        return Err(Refusal::Invalid(Invalid { field: "pet_ids", message }));
+    }
     ids.iter()
         .map(|id| {
             sql::pet(sql, *id)?
@@ -82,10 +103,17 @@ pub fn put_walker(
     }
     details.check()?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            sql::put_walker(sql, caller.account, details)?;
-            get_walker(sql, caller.account)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                sql::put_walker(sql, caller.account, details)?;
+                get_walker(sql, caller.account)
+            },
+            |_| (),
+            |sql, ()| get_walker(sql, caller.account),
+        )
     })
 }
 
@@ -119,13 +147,20 @@ pub fn rate_walker(
         return refuse("comment", "may have 1000 characters");
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            sql::walker(sql, rating.walker)?.ok_or(Refusal::NotFound("walker"))?;
-            let words = (rating.stars, rating.comment.as_str());
-            if !sql::insert_rating(sql, rating.ride, caller.account, rating.walker, words, moment.now)? {
-                return refuse("ride_id", "was rated before");
-            }
-            get_walker(sql, rating.walker)
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                sql::walker(sql, rating.walker)?.ok_or(Refusal::NotFound("walker"))?;
+                let words = (rating.stars, rating.comment.as_str());
+                if !sql::insert_rating(sql, rating.ride, caller.account, rating.walker, words, moment.now)? {
+                    return refuse("ride_id", "was rated before");
+                }
+                get_walker(sql, rating.walker)
+            },
+            |_| (),
+            |sql, ()| get_walker(sql, rating.walker),
+        )
     })
 }

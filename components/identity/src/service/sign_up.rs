@@ -2,11 +2,11 @@
 
 use petwalker_kernel::{AccountId, Moment};
 use petwalker_seal::SealKey;
-use petwalker_store::{Command, Sql, SqlError, once, transaction};
+use petwalker_store::{Command, CommandError, Sql, SqlError, kept, once, transaction};
 use subtle::ConstantTimeEq as _;
 
 use super::Refusal;
-use crate::domain::{Account, Role, check_sign_up, hash_password};
+use crate::domain::{Account, Role, check_sign_up, hash_password, verify_password};
 use crate::sql;
 
 /// What a person signs up with.
@@ -43,27 +43,48 @@ pub fn sign_up(
             return Err(Refusal::Forbidden);
         }
     }
+    if let Some(id) = kept(sql, command)? {
+        return repeated(sql, command, request, id);
+    }
     // Before the transaction: hashing takes its time on purpose, and nobody else should wait for it.
     let hash = hash_password(&request.password, moment.bytes())?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let account = Account {
-                id: AccountId::new(moment),
-                email: request.email.clone(),
-                display_name: request.display_name.clone(),
-                role: request.role,
-                created_at: moment.now,
-            };
-            match sql::insert_account(sql, &account, &hash) {
-                Ok(()) => {
-                    sql::insert_seal_key(sql, account.id, &SealKey::new(moment.bytes()))?;
-                    Ok(account)
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let account = Account {
+                    id: AccountId::new(moment),
+                    email: request.email.clone(),
+                    display_name: request.display_name.clone(),
+                    role: request.role,
+                    created_at: moment.now,
+                };
+                match sql::insert_account(sql, &account, &hash) {
+                    Ok(()) => {
+                        sql::insert_seal_key(sql, account.id, &SealKey::new(moment.bytes()))?;
+                        Ok(account)
+                    }
+                    Err(SqlError::Constraint(_)) => Err(Refusal::EmailTaken),
+                    Err(error) => Err(error.into()),
                 }
-                Err(SqlError::Constraint(_)) => Err(Refusal::EmailTaken),
-                Err(error) => Err(error.into()),
-            }
-        })
+            },
+            |account| account.id,
+            |sql, id| repeated(sql, command, request, id),
+        )
     })
+}
+
+/// The answer to a repeated sign-up. The command's digest leaves the password out, so it is compared with the account's.
+fn repeated(sql: &impl Sql, command: &Command, request: &SignUp, id: AccountId) -> Result<Account, Refusal> {
+    let known = sql::credentials(sql, &request.email)?.filter(|(account, _)| account.id == id);
+    let (account, hash) = known.ok_or(Refusal::NotFound("account"))?;
+    if verify_password(&request.password, &hash)? {
+        Ok(account)
+    } else {
+        Err(CommandError::KeyReused(command.id.clone()).into())
+    }
 }
 
 /// What an account's part of the regions' events is sealed with; none once it was erased.

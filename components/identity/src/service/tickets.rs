@@ -68,7 +68,8 @@ mod tests {
         let mut entropy = SeededEntropy(3);
         let mut moment = Moment { now: NOW, entropy: &mut entropy };
         let account = AccountId::new(&mut moment);
-        let claims = Claims { account, role: Role::Tutor, expires_at: NOW.plus(Millis::from_mins(15)) };
+        let claims =
+            Claims { account, role: Role::Tutor, session: None, expires_at: NOW.plus(Millis::from_mins(15)) };
         let mut issue = || issue_ticket(&sql, &mut moment, claims, "a").expect("issued").0;
         let (used, foreign, late) = (issue(), issue(), issue());
         let redeem = |value: &str, purpose, seconds| {

@@ -27,6 +27,18 @@ pub fn insert_account(sql: &impl Sql, account: &Account, password_hash: &str) ->
     Ok(())
 }
 
+/// Replaces a password's hash. False: it is another one by now.
+///
+/// # Errors
+/// When the database fails.
+pub fn replace_password(sql: &impl Sql, id: AccountId, old: &str, new: &str) -> Result<bool, SqlError> {
+    let changed = sql.execute(
+        "UPDATE accounts SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2",
+        &[Value::display(&id), old.into(), new.into()],
+    )?;
+    Ok(changed == 1)
+}
+
 /// Keeps what a new account's part of events is sealed with.
 ///
 /// # Errors

@@ -39,6 +39,15 @@ pub fn pets_of(sql: &impl Sql, tutor: AccountId) -> Result<Vec<Pet>, SqlError> {
     rows.iter().map(|row| row.decode(0)).collect()
 }
 
+/// How many pets a tutor has.
+///
+/// # Errors
+/// When the database fails.
+pub fn pet_count(sql: &impl Sql, tutor: AccountId) -> Result<u32, SqlError> {
+    let row = sql.first("SELECT count(*) FROM pets WHERE tutor_id = ?1", &[Value::display(&tutor)])?;
+    row.map_or(Ok(0), |row| row.uint(0))
+}
+
 /// Writes a walker's details.
 ///
 /// # Errors

@@ -1,7 +1,9 @@
 //! `sessions` and `refresh_tokens`.
 
 use petwalker_kernel::{AccountId, SessionId, UtcMillis};
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Sql, SqlError, Value, transaction};
+
+use crate::domain::REFRESH_TTL;
 
 /// A refresh token as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,22 @@ pub fn mark_used(sql: &impl Sql, digest: [u8; 32], now: UtcMillis) -> Result<(),
     Ok(())
 }
 
+/// How many of a session's refresh tokens were traded after a moment, and when the first of them was.
+///
+/// # Errors
+/// When the database fails.
+pub fn refreshes_since(
+    sql: &impl Sql,
+    session: SessionId,
+    since: UtcMillis,
+) -> Result<(u32, Option<UtcMillis>), SqlError> {
+    let row = sql.first(
+        "SELECT count(*), min(used_at_ms) FROM refresh_tokens WHERE session_id = ?1 AND used_at_ms > ?2",
+        &[Value::display(&session), since.into()],
+    )?;
+    row.map_or(Ok((0, None)), |row| Ok((row.uint(0)?, row.opt_int(1)?.map(UtcMillis::new))))
+}
+
 /// Ends a session.
 ///
 /// # Errors
@@ -97,6 +115,30 @@ pub fn revoke(sql: &impl Sql, session: SessionId, now: UtcMillis) -> Result<(), 
         &[Value::display(&session), now.into()],
     )?;
     Ok(())
+}
+
+/// Ends every session of an account.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_all(sql: &impl Sql, account: AccountId, now: UtcMillis) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE sessions SET revoked_at_ms = ?2 WHERE account_id = ?1 AND revoked_at_ms IS NULL",
+        &[Value::display(&account), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Whether a session was ended. One that is not known here is not: a replica may be behind.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_revoked(sql: &impl Sql, session: SessionId) -> Result<bool, SqlError> {
+    let row = sql.first(
+        "SELECT 1 FROM sessions WHERE id = ?1 AND revoked_at_ms IS NOT NULL",
+        &[Value::display(&session)],
+    )?;
+    Ok(row.is_some())
 }
 
 /// Whose a session is.
@@ -121,4 +163,36 @@ pub fn purge(sql: &impl Sql, account: AccountId, now: UtcMillis) -> Result<(), S
     )?;
     sql.execute("DELETE FROM sessions WHERE account_id = ?1 AND expires_at_ms < ?2", &parameters)?;
     Ok(())
+}
+
+/// Removes sessions that ended before now, with their tokens, and used tokens that are so old that nobody can trade them,
+/// at most `limit` of each; how many sessions and how many tokens. Only reads where there are none.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge_ended(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<(u64, u64), SqlError> {
+    let used_before = now.minus(REFRESH_TTL);
+    let due = "SELECT 1 WHERE EXISTS (SELECT 1 FROM sessions WHERE expires_at_ms < ?1) \
+         OR EXISTS (SELECT 1 FROM refresh_tokens WHERE used_at_ms < ?2)";
+    if sql.first(due, &[now.into(), used_before.into()])?.is_none() {
+        return Ok((0, 0));
+    }
+    transaction(sql, |sql| {
+        let old = sql.execute(
+            "DELETE FROM refresh_tokens WHERE digest IN \
+             (SELECT digest FROM refresh_tokens WHERE used_at_ms < ?1 ORDER BY used_at_ms LIMIT ?2)",
+            &[used_before.into(), limit.into()],
+        )?;
+        let of_ended = sql.execute(
+            "DELETE FROM refresh_tokens WHERE session_id IN \
+             (SELECT id FROM sessions WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2)",
+            &[now.into(), limit.into()],
+        )?;
+        let sessions = sql.execute(
+            "DELETE FROM sessions WHERE id IN \
+             (SELECT id FROM sessions WHERE expires_at_ms < ?1 ORDER BY expires_at_ms LIMIT ?2)",
+            &[now.into(), limit.into()],
+        )?;
+        Ok((sessions, old + of_ended))
+    })
 }

@@ -69,3 +69,18 @@ pub fn take_ticket(sql: &impl Sql, digest: [u8; 32]) -> Result<Option<Ticket>, S
 pub fn purge_tickets(sql: &impl Sql, now: UtcMillis) -> Result<(), SqlError> {
     sql.execute("DELETE FROM tickets WHERE expires_at_ms <= ?1", &[now.into()]).map(drop)
 }
+
+/// Removes tickets that ended unused, at most `limit`; how many. Only reads where there are none.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge_ended_tickets(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<u64, SqlError> {
+    if sql.first("SELECT 1 FROM tickets WHERE expires_at_ms <= ?1 LIMIT 1", &[now.into()])?.is_none() {
+        return Ok(0);
+    }
+    sql.execute(
+        "DELETE FROM tickets WHERE digest IN \
+         (SELECT digest FROM tickets WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2)",
+        &[now.into(), limit.into()],
+    )
+}

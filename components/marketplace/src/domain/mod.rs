@@ -5,6 +5,14 @@ use serde::{Deserialize, Serialize};
 
 /// How long stock is set aside for an order.
 pub const RESERVED_FOR: Millis = Millis::from_mins(15);
+/// Orders of one tutor whose stock is set aside at once.
+pub const ORDERS_OPEN_MAX: usize = 5;
+/// Units in one cart, and in all orders of one tutor whose stock is set aside at once.
+pub const UNITS_OPEN_MAX: u32 = 200;
+/// Attempts to pay one order.
+pub const ATTEMPTS_MAX: u32 = 10;
+/// Products of one partner.
+pub const PRODUCTS_MAX: u32 = 1_000;
 
 /// What a partner tells of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +86,45 @@ impl std::str::FromStr for OrderState {
     }
 }
 
+/// Where an order's payment stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderPayment {
+    /// It was not asked for.
+    #[default]
+    None,
+    /// Asked of the provider, not answered for good. The stock stays set aside meanwhile.
+    Pending,
+    /// Paid.
+    Captured,
+    /// The provider said no. It may be asked again until the reservation ends.
+    Declined,
+}
+
+impl OrderPayment {
+    /// The state's name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pending => "pending",
+            Self::Captured => "captured",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+impl std::str::FromStr for OrderPayment {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::None, Self::Pending, Self::Captured, Self::Declined]
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or_else(|| format!("'{name}' is no state of an order's payment"))
+    }
+}
+
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -93,6 +140,18 @@ pub struct Order {
     pub total: Money,
     /// When the reservation ends.
     pub expires_at: UtcMillis,
+    /// Where its payment stands.
+    #[serde(default)]
+    pub payment: OrderPayment,
+    /// How often its payment was asked for.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// How many units some lines are.
+#[must_use]
+pub fn units(lines: &[CartLine]) -> u32 {
+    lines.iter().fold(0, |sum, line| sum.saturating_add(line.quantity))
 }
 
 /// Checks a product's details: the first field that is out of its range, and what is allowed.
@@ -132,6 +191,9 @@ pub fn check_cart(lines: &[CartLine]) -> Result<(), (&'static str, &'static str)
     }
     if lines.iter().any(|l| !(1..=100).contains(&l.quantity)) {
         return Err(("lines.quantity", "must be 1 to 100"));
+    }
+    if units(lines) > UNITS_OPEN_MAX {
+        return Err(("lines.quantity", "may be 200 together"));
     }
     let mut seen: Vec<ProductId> = lines.iter().map(|l| l.product_id).collect();
     seen.sort_unstable();

@@ -1,11 +1,11 @@
 //! Between the bindings' types and the domain's.
 
-use petwalker_kernel::Money;
+use petwalker_kernel::{Money, OrderId};
 use petwalker_store::{Command, CommandError};
 
 use super::bindings::exports::petwalker::marketplace::shop as wit;
-use crate::domain::{CartLine, Order, OrderState, Product, ProductDetails};
-use crate::service::Refusal;
+use crate::domain::{CartLine, Order, OrderPayment, OrderState, Product, ProductDetails};
+use crate::service::{Paying, Refusal};
 
 pub(super) fn command(command: wit::Command, caller: &wit::Caller) -> Command {
     Command { actor: caller.account_id.clone(), id: command.id, fingerprint: command.fingerprint }
@@ -15,18 +15,25 @@ fn money(amount: Money) -> wit::Money {
     wit::Money { minor: amount.minor(), currency: amount.currency().to_string() }
 }
 
+pub(super) fn money_in(amount: &wit::Money, field: &'static str) -> Result<Money, Refusal> {
+    let currency = amount.currency.parse();
+    let currency =
+        currency.map_err(|e: petwalker_kernel::MoneyError| Refusal::Invalid(field, e.to_string()))?;
+    Ok(Money::new(amount.minor, currency))
+}
+
+pub(super) fn order_id(id: &str) -> Result<OrderId, Refusal> {
+    id.parse().map_err(|_| Refusal::NotFound("order"))
+}
+
 pub(super) fn details(details: wit::ProductDetails) -> Result<ProductDetails, Refusal> {
-    let currency = details
-        .price
-        .currency
-        .parse()
-        .map_err(|e: petwalker_kernel::MoneyError| Refusal::Invalid("price.currency", e.to_string()))?;
+    let price = money_in(&details.price, "price.currency")?;
     Ok(ProductDetails {
         sku: details.sku,
         title: details.title,
         description: details.description,
         category: details.category,
-        price: Money::new(details.price.minor, currency),
+        price,
         stock: details.stock,
     })
 }
@@ -72,6 +79,25 @@ pub(super) fn order(order: Order) -> wit::Order {
         lines: lines(order.lines),
         total: money(order.total),
         expires_at: wit::Instant { epoch_ms: order.expires_at.get() },
+        payment: match order.payment {
+            OrderPayment::None => wit::OrderPayment::None,
+            OrderPayment::Pending => wit::OrderPayment::Pending,
+            OrderPayment::Captured => wit::OrderPayment::Captured,
+            OrderPayment::Declined => wit::OrderPayment::Declined,
+        },
+    }
+}
+
+pub(super) fn paying(paying: Paying) -> wit::Paying {
+    let share = |(partner, amount): (petwalker_kernel::AccountId, Money)| wit::PartnerShare {
+        partner_id: partner.to_string(),
+        amount: money(amount),
+    };
+    wit::Paying {
+        attempt: paying.order.attempts,
+        tutor_id: paying.order.tutor_id.to_string(),
+        shares: paying.shares.into_iter().map(share).collect(),
+        order: order(paying.order),
     }
 }
 
@@ -82,8 +108,11 @@ impl From<Refusal> for wit::Refusal {
             Refusal::Invalid(..) | Refusal::Command(CommandError::BadId) => Code::Invalid,
             Refusal::NotFound(_) => Code::NotFound,
             Refusal::OutOfStock(_) => Code::OutOfStock,
+            Refusal::PriceChanged(_) => Code::PriceChanged,
+            Refusal::LimitReached(_) => Code::LimitReached,
             Refusal::Gone => Code::Gone,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) => Code::Unavailable,
         };
         let field = match &refusal {

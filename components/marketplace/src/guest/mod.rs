@@ -64,31 +64,50 @@ impl wit::Guest for Component {
         Ok(convert::cart(service::get_cart(&global()?, tutor)?))
     }
 
-    async fn checkout(command: wit::Command, caller: wit::Caller) -> Result<wit::Order, wit::Refusal> {
+    async fn checkout(
+        command: wit::Command,
+        caller: wit::Caller,
+        total: wit::Money,
+    ) -> Result<wit::Order, wit::Refusal> {
         let tutor = as_role(&caller, wit::CallerRole::Tutor)?;
-        let command = convert::command(command, &caller);
+        let (command, total) =
+            (convert::command(command, &caller), convert::money_in(&total, "total.currency")?);
         let sql = global()?;
-        let order = Ambient::moment(|moment| service::checkout(&sql, moment, &command, tutor))?;
+        let order = Ambient::moment(|moment| service::checkout(&sql, moment, &command, tutor, total))?;
         Ok(convert::order(order))
     }
 
-    async fn confirm(
+    async fn pay(
         command: wit::Command,
         caller: wit::Caller,
         order_id: String,
-    ) -> Result<wit::Order, wit::Refusal> {
+    ) -> Result<wit::Paying, wit::Refusal> {
         let tutor = as_role(&caller, wit::CallerRole::Tutor)?;
         let command = convert::command(command, &caller);
-        let id = order_id.parse().map_err(|_| Refusal::NotFound("order"))?;
         let sql = global()?;
-        let order = Ambient::moment(|moment| service::confirm(&sql, moment, &command, tutor, id))?;
+        let id = convert::order_id(&order_id)?;
+        let paying = Ambient::moment(|moment| service::pay(&sql, moment, &command, tutor, id))?;
+        Ok(convert::paying(paying))
+    }
+
+    async fn unpaid() -> Result<Vec<wit::Paying>, wit::Refusal> {
+        Ok(service::unpaid(&global()?)?.into_iter().map(convert::paying).collect())
+    }
+
+    async fn settle(order_id: String, attempt: u32, captured: bool) -> Result<wit::Order, wit::Refusal> {
+        let order = service::settle(&global()?, convert::order_id(&order_id)?, attempt, captured)?;
         Ok(convert::order(order))
     }
 
     async fn get_order(caller: wit::Caller, order_id: String) -> Result<wit::Order, wit::Refusal> {
         let tutor = as_role(&caller, wit::CallerRole::Tutor)?;
-        let id = order_id.parse().map_err(|_| Refusal::NotFound("order"))?;
+        let id = convert::order_id(&order_id)?;
         Ok(convert::order(service::get_order(&global()?, tutor, id)?))
+    }
+
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        let account = account_id.parse().map_err(|_| Refusal::NotFound("account"))?;
+        Ok(service::forget(&global()?, account)?)
     }
 
     async fn release_expired() -> Result<u32, wit::Refusal> {

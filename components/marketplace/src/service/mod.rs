@@ -1,15 +1,13 @@
-//! Browsing, filling a cart, checking out.
+//! Browsing, filling a cart, checking out, paying.
 
-use petwalker_kernel::{AccountId, Moment, Money, OrderId, ProductId};
+mod orders;
+
+use petwalker_kernel::{AccountId, Moment, Money, ProductId};
 use petwalker_store::{Command, CommandError, Sql, SqlError, once, transaction};
 
-use crate::domain::{
-    CartLine, Order, OrderState, Product, ProductDetails, RESERVED_FOR, check_cart, check_product,
-};
+pub use self::orders::{Paying, checkout, forget, get_order, pay, release_expired, settle, unpaid};
+use crate::domain::{CartLine, PRODUCTS_MAX, Product, ProductDetails, check_cart, check_product};
 use crate::sql;
-
-/// Reservations returned in one go.
-const OVERDUE_MAX: u32 = 100;
 
 /// Why a call was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +21,12 @@ pub enum Refusal {
     /// Less is in stock than was asked for.
     #[error("'{0}' is not in stock in that number")]
     OutOfStock(String),
+    /// The cart costs something else than the tutor agreed to.
+    #[error("the cart costs {0} now; look at it again and check out with that total")]
+    PriceChanged(Money),
+    /// There are as many as there may be.
+    #[error("{0}")]
+    LimitReached(String),
     /// The reservation has ended.
     #[error("the reservation has ended; check out again")]
     Gone,
@@ -56,10 +60,20 @@ pub fn put_product(
 ) -> Result<Product, Refusal> {
     check_product(&details)?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let id = sql::put_product(sql, ProductId::new(moment), partner, &details)?;
-            Ok(Product { id, partner_id: partner, details })
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                if sql::other_products(sql, partner, &details.sku)? >= PRODUCTS_MAX {
+                    return Err(Refusal::LimitReached(format!("a partner may have {PRODUCTS_MAX} products")));
+                }
+                let id = sql::put_product(sql, ProductId::new(moment), partner, &details)?;
+                Ok(Product { id, partner_id: partner, details })
+            },
+            |product| product.id,
+            |sql, id| sql::product(sql, id)?.ok_or(Refusal::NotFound("product")),
+        )
     })
 }
 
@@ -104,11 +118,18 @@ pub fn put_cart(
 ) -> Result<(Vec<CartLine>, Option<Money>), Refusal> {
     check_cart(lines)?;
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let total = total(sql, lines)?;
-            sql::put_cart(sql, tutor, lines)?;
-            Ok((lines.to_vec(), total))
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| {
+                let total = total(sql, lines)?;
+                sql::put_cart(sql, tutor, lines)?;
+                Ok((lines.to_vec(), total))
+            },
+            |(_, total)| *total,
+            |_, total| Ok((lines.to_vec(), total)),
+        )
     })
 }
 
@@ -133,168 +154,5 @@ fn total(sql: &impl Sql, lines: &[CartLine]) -> Result<Option<Money>, Refusal> {
     Ok(sum)
 }
 
-/// Turns the cart into an order and sets its stock aside: all of it or nothing.
-///
-/// # Errors
-/// When the cart is empty or something is not in stock.
-pub fn checkout(
-    sql: &impl Sql,
-    moment: &mut Moment<'_>,
-    command: &Command,
-    tutor: AccountId,
-) -> Result<Order, Refusal> {
-    transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let (lines, total) = get_cart(sql, tutor)?;
-            let total = total.ok_or(("cart", "is empty"))?;
-            for line in &lines {
-                if !sql::take_stock(sql, *line)? {
-                    return Err(Refusal::OutOfStock(line.product_id.to_string()));
-                }
-            }
-            let order = Order {
-                id: OrderId::new(moment),
-                tutor_id: tutor,
-                state: OrderState::Reserved,
-                lines,
-                total,
-                expires_at: moment.now.plus(RESERVED_FOR),
-            };
-            sql::insert_order(sql, &order)?;
-            sql::put_cart(sql, tutor, &[])?;
-            Ok(order)
-        })
-    })
-}
-
-/// Confirms a reserved order.
-///
-/// # Errors
-/// When it is not the caller's, or its time is over.
-pub fn confirm(
-    sql: &impl Sql,
-    moment: &Moment<'_>,
-    command: &Command,
-    tutor: AccountId,
-    id: OrderId,
-) -> Result<Order, Refusal> {
-    transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            let order = get_order(sql, tutor, id)?;
-            if order.expires_at <= moment.now {
-                return Err(Refusal::Gone);
-            }
-            let order = Order { state: OrderState::Confirmed, ..order };
-            if sql::move_on(sql, &order)? { Ok(order) } else { Err(Refusal::Gone) }
-        })
-    })
-}
-
-/// A tutor's order.
-///
-/// # Errors
-/// When there is none of that id, or it is another's.
-pub fn get_order(sql: &impl Sql, tutor: AccountId, id: OrderId) -> Result<Order, Refusal> {
-    sql::order(sql, id)?.filter(|o| o.tutor_id == tutor).ok_or(Refusal::NotFound("order"))
-}
-
-/// Returns the stock of reservations whose time is over; how many there were.
-///
-/// # Errors
-/// When the database fails.
-pub fn release_expired(sql: &impl Sql, moment: &Moment<'_>) -> Result<u32, Refusal> {
-    let mut released = 0;
-    for order in sql::overdue(sql, moment.now, OVERDUE_MAX)? {
-        released += transaction(sql, |sql| {
-            let order = Order { state: OrderState::Released, ..order };
-            if !sql::move_on(sql, &order)? {
-                return Ok::<_, Refusal>(0);
-            }
-            for line in &order.lines {
-                sql::return_stock(sql, *line)?;
-            }
-            Ok(1)
-        })?;
-    }
-    Ok(released)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::{Refusal, browse, checkout, confirm, put_cart, put_product, release_expired};
-    use crate::domain::{CartLine, OrderState, ProductDetails, RESERVED_FOR};
-    use crate::sql;
-    use petwalker_kernel::{AccountId, Currency, Moment, Money, SeededEntropy, UtcMillis};
-    use petwalker_store::{Command, NativeDatabase};
-
-    const SCHEMA: &str = include_str!("../../../../db-schema/global/schema.sql");
-
-    fn command(id: u32) -> Command {
-        Command { actor: "a".into(), id: format!("c{id}"), fingerprint: vec![] }
-    }
-
-    fn details(sku: &str, stock: u32) -> ProductDetails {
-        ProductDetails {
-            sku: sku.into(),
-            title: format!("Leash {sku}"),
-            description: String::new(),
-            category: "leash".into(),
-            price: Money::new(2_500, Currency::BRL),
-            stock,
-        }
-    }
-
-    #[test]
-    fn stock_is_never_oversold_and_comes_back() {
-        let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
-        let mut entropy = SeededEntropy(1);
-        let mut moment = Moment { now: UtcMillis::new(1_000), entropy: &mut entropy };
-        let partner = AccountId::new(&mut moment);
-        let product = put_product(&sql, &mut moment, &command(0), partner, details("a", 5)).expect("added");
-        let stock = || sql::product(&sql, product.id).expect("read").expect("there").details.stock;
-        let line = |quantity| [CartLine { product_id: product.id, quantity }];
-
-        let mut orders = Vec::new();
-        for n in 0..3 {
-            let tutor = AccountId::new(&mut moment);
-            put_cart(&sql, &moment, &command(10 + n), tutor, &line(2)).expect("a cart");
-            orders.push((tutor, checkout(&sql, &mut moment, &command(20 + n), tutor)));
-        }
-        assert_eq!(stock(), 1);
-        assert!(matches!(orders[2].1, Err(Refusal::OutOfStock(_))));
-        let (tutor, first) = (orders[0].0, orders[0].1.clone().expect("reserved"));
-        assert_eq!(first.total, Money::new(5_000, Currency::BRL));
-        assert_eq!(checkout(&sql, &mut moment, &command(20), tutor), Ok(first.clone()));
-        let confirmed = confirm(&sql, &moment, &command(30), tutor, first.id).expect("confirmed");
-        assert_eq!(confirmed.state, OrderState::Confirmed);
-
-        moment.now = moment.now.plus(RESERVED_FOR);
-        assert_eq!(release_expired(&sql, &moment), Ok(1));
-        assert_eq!(release_expired(&sql, &moment), Ok(0));
-        assert_eq!(stock(), 3);
-        let second = orders[1].1.clone().expect("reserved");
-        assert_eq!(confirm(&sql, &moment, &command(31), orders[1].0, second.id), Err(Refusal::Gone));
-    }
-
-    #[test]
-    fn pages_follow_one_another() {
-        let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
-        let moment = &mut Moment { now: UtcMillis::new(1_000), entropy: &mut SeededEntropy(1) };
-        let partner = AccountId::new(moment);
-        for n in 0..7 {
-            put_product(&sql, moment, &command(n), partner, details(&n.to_string(), 1)).expect("added");
-        }
-        let (mut cursor, mut titles) = (None, Vec::new());
-        loop {
-            let (page, next) = browse(&sql, Some("leash"), cursor.as_deref(), 3).expect("a page");
-            titles.extend(page.into_iter().map(|p| p.details.title));
-            match next {
-                Some(next) => cursor = Some(next),
-                None => break,
-            }
-        }
-        assert_eq!(titles, (0..7).map(|n| format!("Leash {n}")).collect::<Vec<_>>());
-        assert!(browse(&sql, None, Some("nonsense"), 3).is_err());
-        assert!(browse(&sql, None, None, 0).is_err());
-    }
-}
+mod tests;

@@ -1,9 +1,14 @@
 //! Statements over the marketplace's tables.
 
-use petwalker_kernel::{AccountId, Money, OrderId, ProductId, UtcMillis};
+mod orders;
+
+use petwalker_kernel::{AccountId, Money, ProductId};
 use petwalker_store::{Row, Sql, SqlError, Value};
 
-use crate::domain::{CartLine, Order, Product, ProductDetails};
+pub use self::orders::{
+    begin_payment, insert_order, open_lines, order, overdue, release, settle, shares, unpaid,
+};
+use crate::domain::{CartLine, Product, ProductDetails};
 
 fn read_product(row: &Row) -> Result<Product, SqlError> {
     Ok(Product {
@@ -135,71 +140,23 @@ pub fn cart(sql: &impl Sql, tutor: AccountId) -> Result<Vec<CartLine>, SqlError>
     row.map_or(Ok(Vec::new()), |row| row.decode(0))
 }
 
-/// Adds an order.
+/// How many products a partner has other than the one with this number.
 ///
 /// # Errors
 /// When the database fails.
-pub fn insert_order(sql: &impl Sql, order: &Order) -> Result<(), SqlError> {
-    sql.execute(
-        "INSERT INTO orders (id, tutor_id, state, lines, total_minor, currency, expires_at_ms) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        &[
-            Value::display(&order.id),
-            Value::display(&order.tutor_id),
-            order.state.name().into(),
-            Value::encode(&order.lines)?,
-            order.total.minor().into(),
-            order.total.currency().as_str().into(),
-            order.expires_at.into(),
-        ],
-    )?;
-    Ok(())
-}
-
-fn read_order(row: &Row) -> Result<Order, SqlError> {
-    Ok(Order {
-        id: row.parse(0)?,
-        tutor_id: row.parse(1)?,
-        state: row.parse(2)?,
-        lines: row.decode(3)?,
-        total: Money::new(row.int(4)?, row.parse(5)?),
-        expires_at: UtcMillis::new(row.int(6)?),
-    })
-}
-
-/// The order of an id.
-///
-/// # Errors
-/// When the database fails.
-pub fn order(sql: &impl Sql, id: OrderId) -> Result<Option<Order>, SqlError> {
+pub fn other_products(sql: &impl Sql, partner: AccountId, sku: &str) -> Result<u32, SqlError> {
     let row = sql.first(
-        "SELECT id, tutor_id, state, lines, total_minor, currency, expires_at_ms FROM orders WHERE id = ?1",
-        &[Value::display(&id)],
+        "SELECT count(*) FROM products WHERE partner_id = ?1 AND sku <> ?2",
+        &[Value::display(&partner), sku.into()],
     )?;
-    row.as_ref().map(read_order).transpose()
+    row.map_or(Ok(0), |row| row.uint(0))
 }
 
-/// Reservations whose time is over.
+/// Removes a tutor's cart.
 ///
 /// # Errors
 /// When the database fails.
-pub fn overdue(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<Vec<Order>, SqlError> {
-    let rows = sql.query(
-        "SELECT id, tutor_id, state, lines, total_minor, currency, expires_at_ms FROM orders \
-         WHERE state = 'reserved' AND expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
-        &[now.into(), limit.into()],
-    )?;
-    rows.iter().map(read_order).collect()
-}
-
-/// Moves a reserved order on. False: it was not reserved any more.
-///
-/// # Errors
-/// When the database fails.
-pub fn move_on(sql: &impl Sql, order: &Order) -> Result<bool, SqlError> {
-    let moved = sql.execute(
-        "UPDATE orders SET state = ?2 WHERE id = ?1 AND state = 'reserved'",
-        &[Value::display(&order.id), order.state.name().into()],
-    )?;
-    Ok(moved == 1)
+pub fn forget(sql: &impl Sql, tutor: AccountId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM carts WHERE tutor_id = ?1", &[Value::display(&tutor)])?;
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! Whom a ride is offered to, and for how long.
 
-use petwalker_kernel::{AccountId, GeoPoint, Millis, UtcMillis};
+use petwalker_kernel::{AccountId, Cell, GeoPoint, Millis, UtcMillis};
 use serde::{Deserialize, Serialize};
 
 use super::availability::{WorkHours, works_during};
+use super::blur::told_m;
 use super::order::RideOrder;
 
 /// Waves of offers before a ride is given up.
@@ -80,31 +81,34 @@ const RATING_MIN_MILLI: u32 = 2_500;
 /// What a star is worth against distance when candidates are ranked, metres.
 const METRES_PER_STAR: f64 = 200.0;
 
-/// The best candidates for a wave, best first, with their distance in metres: near, and among the near the well rated.
+/// The best candidates for a wave, best first, with the distance that they are told: near, and among the near the well
+/// rated.
+///
+/// `around` is the pickup's square and not the pickup: who gets an offer must not tell where somebody lives. The distance
+/// told is from the middle of the ride's cell, which the offer names.
 #[must_use]
 pub fn choose(
     order: &RideOrder,
-    pickup: GeoPoint,
+    around: GeoPoint,
     passed_over: &[AccountId],
     wave: Wave,
     candidates: Vec<Candidate>,
 ) -> Vec<(AccountId, u32)> {
-    let mut ranked: Vec<(f64, f64, AccountId)> = candidates
+    let cell = Cell::named(&order.cell).and_then(|cell| cell.centre()).unwrap_or(around);
+    let mut ranked: Vec<(f64, u32, AccountId)> = candidates
         .into_iter()
         .filter(|c| !passed_over.contains(&c.walker_id) && c.walker_id != order.tutor_id)
-        .filter(|c| takes(c, order, pickup))
-        .map(|c| (c.place.distance_m(pickup), c))
+        .filter(|c| takes(c, order, around))
+        .map(|c| (c.place.distance_m(around), c))
         .filter(|(distance, _)| *distance <= f64::from(wave.radius_m))
-        .map(|(distance, c)| (distance - stars(c.rating_milli) * METRES_PER_STAR, distance, c.walker_id))
+        .map(|(distance, c)| {
+            let rank = distance - stars(c.rating_milli) * METRES_PER_STAR;
+            (rank, told_m(c.place.distance_m(cell)), c.walker_id)
+        })
         .collect();
     ranked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)));
     ranked.truncate(wave.size);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a distance within the radius"
-    )]
-    ranked.into_iter().map(|(_, distance, walker)| (walker, distance.round() as u32)).collect()
+    ranked.into_iter().map(|(_, told, walker)| (walker, told)).collect()
 }
 
 /// An unrated walker counts as a middling one, so that newcomers get walks.
@@ -112,7 +116,10 @@ fn stars(rating_milli: u32) -> f64 {
     if rating_milli == 0 { 4.0 } else { f64::from(rating_milli) / 1000.0 }
 }
 
-fn takes(candidate: &Candidate, order: &RideOrder, pickup: GeoPoint) -> bool {
+/// Smaller areas count as large as the square that stands for a pickup: else they would tell where in it that is.
+const AREA_RADIUS_M_MIN: u32 = 1_000;
+
+fn takes(candidate: &Candidate, order: &RideOrder, around: GeoPoint) -> bool {
     let sizes = order.sizes();
     let pets = u32::try_from(order.pets.len()).unwrap_or(u32::MAX);
     let card = &candidate.card;
@@ -121,6 +128,6 @@ fn takes(candidate: &Candidate, order: &RideOrder, pickup: GeoPoint) -> bool {
     rated_well
         && candidate.sizes & sizes == sizes
         && candidate.busy_pets.saturating_add(pets) <= candidate.capacity
-        && card.area_centre.distance_m(pickup) <= f64::from(card.area_radius_m)
+        && card.area_centre.distance_m(around) <= f64::from(card.area_radius_m.max(AREA_RADIUS_M_MIN))
         && works_during(&card.weekly, &card.time_zone, order.starts_at(), duration)
 }

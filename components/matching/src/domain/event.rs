@@ -134,6 +134,18 @@ pub enum RideEvent {
         /// Who came in vain.
         walker_id: AccountId,
     },
+    /// Another PIN takes the place of the one there was.
+    PinRenewed {
+        /// By whom.
+        by: Role,
+        /// Whose ride, and whose key opens what is sealed.
+        tutor_id: AccountId,
+        /// When.
+        at: UtcMillis,
+        /// The PIN, which only holders of the tutor's key can read; none where that was erased.
+        #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
+        sealed: Option<Vec<u8>>,
+    },
 }
 
 /// A record that is not of a ride, or not of a known type.
@@ -149,7 +161,7 @@ pub enum UnknownEvent {
 
 impl RideEvent {
     /// Every type name, in the order of a ride's life.
-    pub const TYPES: [&'static str; 14] = [
+    pub const TYPES: [&'static str; 15] = [
         "ride.requested",
         "ride.offered",
         "ride.offer-declined",
@@ -164,6 +176,7 @@ impl RideEvent {
         "ride.walker-withdrew",
         "ride.expired",
         "ride.no-show",
+        "ride.pin-renewed",
     ];
 
     /// The schema number of the facts.
@@ -187,6 +200,7 @@ impl RideEvent {
             Self::WalkerWithdrew { .. } => Self::TYPES[11],
             Self::Expired { .. } => Self::TYPES[12],
             Self::NoShow { .. } => Self::TYPES[13],
+            Self::PinRenewed { .. } => Self::TYPES[14],
         }
     }
 
@@ -234,6 +248,14 @@ impl RideEvent {
             tutor_id: AccountId,
             walker_id: AccountId,
         }
+        #[derive(Deserialize)]
+        struct PinRenewed {
+            by: Role,
+            tutor_id: AccountId,
+            at: UtcMillis,
+            #[serde(default, with = "serde_bytes")]
+            sealed: Option<Vec<u8>>,
+        }
         let at = || envelope.facts::<At>().map(|f| f.at);
         Ok(match envelope.event_type.as_str() {
             "ride.requested" => {
@@ -267,6 +289,10 @@ impl RideEvent {
             "ride.no-show" => {
                 let NoShow { at, fee, quote_id, tutor_id, walker_id } = envelope.facts()?;
                 Self::NoShow { at, fee, quote_id, tutor_id, walker_id }
+            }
+            "ride.pin-renewed" => {
+                let PinRenewed { by, tutor_id, at, sealed } = envelope.facts()?;
+                Self::PinRenewed { by, tutor_id, at, sealed }
             }
             other => return Err(UnknownEvent::Type(other.to_owned())),
         })

@@ -92,8 +92,12 @@ mod tests {
             ("Europe/Lisbon", "2026-06-10T07:00:00Z", "2026-06-01T00:00:00Z", true, 10_000),
         ];
         for (zone, start, now, arrived, expected) in cases {
-            let by =
-                Commitment { walker_id, accepted_at: at("2026-06-01T00:00:00Z"), time_zone: zone.into() };
+            let by = Commitment {
+                walker_id,
+                accepted_at: at("2026-06-01T00:00:00Z"),
+                time_zone: zone.into(),
+                capacity: None,
+            };
             let share = fee_bp(policy, &by, at(start), arrived, at(now));
             assert_eq!(share, Ok(BasisPoints(expected)), "{zone} {now}");
         }
@@ -112,6 +116,7 @@ mod tests {
             walker_id: AccountId::new(&mut moment),
             accepted_at: at("2026-06-10T11:00:00Z"),
             time_zone: "America/Sao_Paulo".into(),
+            capacity: None,
         };
         let start = at("2026-06-10T11:00:00Z");
         assert_eq!(fee_bp(policy, &by, start, false, at("2026-06-10T11:05:00Z")), Ok(BasisPoints(0)));

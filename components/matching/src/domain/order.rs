@@ -98,6 +98,9 @@ pub struct Commitment {
     pub accepted_at: UtcMillis,
     /// IANA time zone in which the walker's cutoffs run.
     pub time_zone: String,
+    /// How many pets the walker walks at once; none in what was written before it was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<u32>,
 }
 
 /// What was measured of a walk.

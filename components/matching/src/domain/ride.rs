@@ -10,6 +10,7 @@ use super::dispatch::WAVES_MAX;
 use super::event::{Offered, RideEvent};
 use super::fee::fee_bp;
 use super::order::{Commitment, Ended, RideOrder, Role, Walked};
+use super::pickup::NotSeen;
 
 /// Where a ride stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,6 +139,12 @@ pub enum Rejection {
     /// Times or amounts out of range.
     #[error("the fee cannot be worked out")]
     Fee,
+    /// The PIN was wrong too often: the tutor may be there and cannot let the walk start.
+    #[error("the PIN is locked: the tutor or an operator must set a new one first")]
+    PinLocked,
+    /// The walker was not seen at the pickup.
+    #[error(transparent)]
+    NotSeen(#[from] NotSeen),
 }
 
 /// How long a walker waits at the pickup before giving up.
@@ -179,8 +186,29 @@ impl Ride {
         }
     }
 
+    /// When it was over; none while it is not.
+    #[must_use]
+    pub const fn ended_at(&self) -> Option<UtcMillis> {
+        match &self.state {
+            State::Completed(ended) | State::Interrupted(ended) => Some(ended.ended_at),
+            State::Cancelled { at, .. } | State::Expired { at } | State::NoShow { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
     fn mine(&self, by: &Commitment, walker: AccountId) -> Result<(), Rejection> {
         if by.walker_id == walker { Ok(()) } else { Err(Rejection::NotYours) }
+    }
+
+    /// Nobody can be found for it any more, whatever waves are left.
+    ///
+    /// # Errors
+    /// When it does not wait for a walker.
+    pub fn give_up(&self, now: UtcMillis) -> Result<RideEvent, Rejection> {
+        match self.state {
+            State::Requested { .. } | State::Offered { .. } => Ok(RideEvent::Expired { at: now }),
+            _ => self.illegal("given up"),
+        }
     }
 
     /// The next wave of offers, or that there is none left. `exhausted`: nobody has an open offer any more, so the wave
@@ -321,19 +349,39 @@ impl Ride {
         }
     }
 
-    /// Tutor or operator calls the ride off.
+    /// Tutor or operator sets another PIN, which is sealed already.
+    ///
+    /// # Errors
+    /// When the walk has started, or the ride is over.
+    pub fn renew_pin(
+        &self,
+        by: Role,
+        at: UtcMillis,
+        sealed: Option<Vec<u8>>,
+    ) -> Result<RideEvent, Rejection> {
+        match self.state {
+            State::Requested { .. } | State::Offered { .. } | State::Accepted(_) | State::Arrived { .. } => {
+                Ok(RideEvent::PinRenewed { by, tutor_id: self.order.tutor_id, at, sealed })
+            }
+            _ => self.illegal("given a new PIN"),
+        }
+    }
+
+    /// Tutor or operator calls the ride off. While the PIN is locked that costs nothing: no walk could start.
     ///
     /// # Errors
     /// When it is under way or over.
-    pub fn cancel(&self, role: Role, at: UtcMillis) -> Result<RideEvent, Rejection> {
+    pub fn cancel(&self, role: Role, at: UtcMillis, pin_locked: bool) -> Result<RideEvent, Rejection> {
         let arrived = match &self.state {
             State::Requested { .. } | State::Offered { .. } | State::Accepted(_) => false,
             State::Arrived { .. } => true,
             _ => return self.illegal("cancelled"),
         };
         let share = match (role, self.commitment()) {
-            (Role::Tutor, Some(by)) => fee_bp(self.order.policy, by, self.order.starts_at(), arrived, at)
-                .map_err(|_| Rejection::Fee)?,
+            (Role::Tutor, Some(by)) if !pin_locked => {
+                fee_bp(self.order.policy, by, self.order.starts_at(), arrived, at)
+                    .map_err(|_| Rejection::Fee)?
+            }
             _ => BasisPoints(0),
         };
         Ok(RideEvent::Cancelled {
@@ -363,10 +411,18 @@ impl Ride {
     /// The walker waited and the tutor was not there.
     ///
     /// # Errors
-    /// When the walker is not at the pickup, or has not waited for long enough.
-    pub fn no_show(&self, walker: AccountId, now: UtcMillis) -> Result<RideEvent, Rejection> {
+    /// When the walker is not at the pickup, or has not waited for long enough, or the PIN is locked.
+    pub fn no_show(
+        &self,
+        walker: AccountId,
+        now: UtcMillis,
+        pin_locked: bool,
+    ) -> Result<RideEvent, Rejection> {
         let State::Arrived { by, at } = &self.state else { return self.illegal("given up") };
         self.mine(by, walker)?;
+        if pin_locked {
+            return Err(Rejection::PinLocked);
+        }
         let from = (*at).max(self.order.starts_at()).plus(NO_SHOW_AFTER);
         if now < from {
             return Err(Rejection::TooEarly(from.since(now).get() / 1000 + 1));
@@ -427,6 +483,13 @@ impl Ride {
             (State::Arrived { by, .. }, RideEvent::NoShow { at, fee, .. }) => {
                 State::NoShow { by, at: *at, fee: *fee }
             }
+            (
+                state @ (State::Requested { .. }
+                | State::Offered { .. }
+                | State::Accepted(_)
+                | State::Arrived { .. }),
+                RideEvent::PinRenewed { .. },
+            ) => state,
             _ => return Err(impossible),
         };
         Ok(Self { order, version: version + 1, state, passed_over })

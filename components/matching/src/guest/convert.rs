@@ -5,8 +5,8 @@ use petwalker_seal::SealKey;
 use petwalker_store::{Command, CommandError, OwnersEvent};
 
 use super::bindings::exports::petwalker::matching::rides as wit;
-use crate::domain::{CancellationPolicy, PetSize, Rejection, RidePet, Role, State, Walked};
-use crate::service::{Caller, OfferView, Refusal, Request, RideView, Status};
+use crate::domain::{CancellationPolicy, Fix, PetSize, Rejection, RidePet, Role, State, Walked};
+use crate::service::{Caller, OfferView, Refusal, Request, RideView, Status, Terms};
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
 pub(super) fn invalid(field: &'static str, message: impl ToString) -> Refusal {
@@ -95,7 +95,7 @@ pub(super) fn request(order: wit::RideOrder) -> Result<Request, Refusal> {
     })
 }
 
-fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
+pub(super) fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
     let read =
         |bytes: Vec<u8>| SealKey::from_slice(&bytes).ok_or_else(|| invalid("seal_key", "has 32 bytes"));
     bytes.map(read).transpose()
@@ -103,6 +103,15 @@ fn seal_key(bytes: Option<Vec<u8>>) -> Result<Option<SealKey>, Refusal> {
 
 pub(super) fn owners_event(event: wit::ReplicaEvent) -> Result<OwnersEvent, Refusal> {
     Ok(OwnersEvent { record: event.bytes, seal_key: seal_key(event.seal_key)? })
+}
+
+pub(super) fn terms(terms: wit::WalkerTerms) -> Terms {
+    Terms { capacity: terms.capacity.into(), time_zone: terms.time_zone }
+}
+
+pub(super) fn fix(fix: wit::Fix) -> Result<Fix, Refusal> {
+    let place = place("fix", fix.place)?;
+    Ok(Fix { place, at: UtcMillis::new(fix.at.epoch_ms), accuracy_m: fix.accuracy_m })
 }
 
 pub(super) fn walked(walked: wit::Walked) -> Walked {
@@ -212,10 +221,12 @@ pub(super) fn offer(view: OfferView) -> wit::Offer {
         id: view.offer.id.to_string(),
         ride_id: view.offer.ride_id.to_string(),
         expires_at: instant(view.offer.expires_at),
+        cell: order.cell,
         distance_m: view.offer.distance_m,
         price: money_to_wit(order.price),
         duration_min: order.duration_min,
         pets: u32::try_from(order.pets.len()).unwrap_or(u32::MAX),
+        sizes: order.pets.iter().map(|pet| size_to_wit(pet.size)).collect(),
         scheduled_for: order.scheduled_for.map(instant),
     }
 }
@@ -237,7 +248,13 @@ impl From<Refusal> for wit::Refusal {
             Refusal::QuoteExpired => Code::QuoteExpired,
             Refusal::QuoteUsed => Code::QuoteUsed,
             Refusal::StaleVersion(_) => Code::StaleVersion,
+            Refusal::NoCapacity { .. } => Code::NoCapacity,
+            Refusal::PetBusy(_) => Code::PetBusy,
+            Refusal::TooManyRides => Code::TooManyRides,
+            Refusal::Rejected(Rejection::NotSeen(_)) => Code::NotAtPickup,
+            Refusal::Rejected(Rejection::PinLocked) => Code::PinLocked,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) => Code::Unavailable,
         };
         let field = match &refusal {

@@ -29,12 +29,12 @@ impl Guest for Component {
     fn nearest(place: Position, limit: u32) -> Result<Vec<NearbyWalker>, Refusal> {
         let place = convert::place("position", place)?;
         let sql = region().map_err(service::Refusal::from)?;
-        let found = service::nearest(&sql, place, limit)?;
+        let found = service::nearest(&sql, Ambient::now(), place, limit)?;
         Ok(found
             .into_iter()
             .map(|walker| NearbyWalker {
                 walker_id: walker.walker_id.to_string(),
-                distance_m: whole_metres(walker.distance_m),
+                distance_m: walker.distance_m,
                 rating_milli: walker.rating_milli,
             })
             .collect())
@@ -43,14 +43,9 @@ impl Guest for Component {
     fn demand_around(place: Position) -> Result<Demand, Refusal> {
         let place = convert::place("position", place)?;
         let sql = region().map_err(service::Refusal::from)?;
-        let (open_rides, free_walkers) = service::demand_around(&sql, place)?;
+        let (open_rides, free_walkers) = service::demand_around(&sql, Ambient::now(), place)?;
         Ok(Demand { open_rides, free_walkers })
     }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a distance on Earth fits")]
-fn whole_metres(distance: f64) -> u32 {
-    distance.round() as u32
 }
 
 fn presence(

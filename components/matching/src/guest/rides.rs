@@ -1,11 +1,12 @@
 //! `petwalker:matching/rides`.
 
+use petwalker_kernel::Millis;
 use petwalker_store::Ambient;
 
 use super::bindings::Component;
 use super::bindings::exports::petwalker::matching::rides::{
-    Caller, Command, Guest, Offer, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage, RideStatus,
-    TickReport,
+    Caller, Command, Guest, Offer, Purged, Refusal, ReplicaEvent, Ride, RideAction, RideOrder, RidePage,
+    RideStatus, TickReport,
 };
 use super::{convert, region};
 use crate::service::{self, Action};
@@ -40,16 +41,17 @@ impl Guest for Component {
         let command = convert::command(command, caller);
         let id = ride_id(&id)?;
         let action = match action {
-            RideAction::Accept => Action::Accept,
+            RideAction::Accept(terms) => Action::Accept(convert::terms(terms)),
             RideAction::Decline => Action::Decline,
-            RideAction::Arrive => Action::Arrive,
+            RideAction::Arrive(fix) => Action::Arrive(fix.map(convert::fix).transpose()?),
             RideAction::Start(pin) => Action::Start(pin),
             RideAction::Pause => Action::Pause,
             RideAction::Resume => Action::Resume,
             RideAction::Complete(walked) => Action::Complete(convert::walked(walked)),
             RideAction::Interrupt(i) => Action::Interrupt(convert::walked(i.walked), i.reason),
             RideAction::Cancel => Action::Cancel,
-            RideAction::NoShow => Action::NoShow,
+            RideAction::NoShow(fix) => Action::NoShow(fix.map(convert::fix).transpose()?),
+            RideAction::RenewPin(key) => Action::RenewPin(convert::seal_key(key)?),
         };
         let sql = region().map_err(service::Refusal::from)?;
         let view = Ambient::moment(|moment| {
@@ -89,6 +91,13 @@ impl Guest for Component {
         Ok(views.into_iter().map(convert::offer).collect())
     }
 
+    fn offer_of(caller: Caller, id: String) -> Result<Offer, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let id = ride_id(&id)?;
+        let sql = region().map_err(service::Refusal::from)?;
+        Ok(convert::offer(Ambient::moment(|moment| service::offer_of(&sql, moment, caller, id))?))
+    }
+
     fn events_after(seq: u64, limit: u32) -> Result<Vec<Vec<u8>>, Refusal> {
         let sql = region().map_err(service::Refusal::from)?;
         Ok(service::events_after(&sql, seq, limit)?)
@@ -100,13 +109,38 @@ impl Guest for Component {
         Ok(service::take_over(&sql, events)?)
     }
 
-    fn tick() -> Result<TickReport, Refusal> {
+    fn erased_up_to() -> Result<u64, Refusal> {
         let sql = region().map_err(service::Refusal::from)?;
-        let report = Ambient::moment(|moment| service::tick(&sql, moment))?;
+        Ok(service::erased_up_to(&sql)?)
+    }
+
+    fn forget(seq: u64, account_id: String) -> Result<(), Refusal> {
+        let account_id = account_id.parse().map_err(|e| convert::invalid("account_id", e))?;
+        let sql = region().map_err(service::Refusal::from)?;
+        let erased = service::Erased { seq, account_id };
+        Ok(Ambient::moment(|moment| service::forget(&sql, moment, &erased))?)
+    }
+
+    fn tick(details_days: u32) -> Result<TickReport, Refusal> {
+        let kept_for = Millis::from_mins(i64::from(details_days) * 24 * 60);
+        let sql = region().map_err(service::Refusal::from)?;
+        let report = Ambient::moment(|moment| service::tick(&sql, moment, kept_for))?;
+        for (ride, until, why) in &report.set_aside {
+            eprintln!(
+                "the timer of ride {ride} failed and is passed over until {} ms UTC: {why}",
+                until.get()
+            );
+        }
         Ok(TickReport {
             waves: report.waves,
             expired: report.expired,
+            set_aside: u32::try_from(report.set_aside.len()).unwrap_or(u32::MAX),
             next_due: report.next_due.map(convert::instant),
+            purged: report
+                .purged
+                .into_iter()
+                .map(|(what, rows)| Purged { what: what.to_owned(), rows })
+                .collect(),
         })
     }
 }

@@ -1,8 +1,10 @@
 //! What a caller can do with rides and walkers: rules and statements together, over any [`Sql`](petwalker_store::Sql).
 
 mod act;
+mod forget;
 mod presence;
 mod project;
+mod purge;
 mod read;
 mod request;
 mod take_over;
@@ -15,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use crate::domain::{Rejection, Ride, Role};
 
 pub use crate::sql::rides::Status;
-pub use act::{Action, act};
-pub use presence::{NearbyWalker, appear, demand_around, leave, nearest};
+pub use act::{Action, Terms, act};
+pub use forget::{Erased, erased_up_to, forget};
+pub use presence::{NearbyWalker, PRESENCE_LASTS, appear, demand_around, leave, nearest};
 pub use project::{project, replay};
-pub use read::{OfferView, events_after, get, list, offers, statuses};
-pub use request::{Request, request};
+pub use read::{OfferView, events_after, get, list, offer_of, offers, statuses};
+pub use request::{OPEN_RIDES_MAX, Request, request};
 pub use take_over::take_over;
 pub use tick::{TickReport, tick};
 
@@ -78,8 +81,26 @@ pub enum Refusal {
     #[error("the PIN is not the ride's")]
     WrongPin,
     /// The PIN was wrong too often.
-    #[error("the PIN was wrong too often; an operator must help")]
+    #[error("the PIN was wrong too often; the tutor or an operator must set a new one")]
     TooManyAttempts,
+    /// The walker would have more pets at one time than there is room for.
+    #[error(
+        "you would have {pets} pets at one time and walk at most {capacity}; end or cancel another ride first"
+    )]
+    NoCapacity {
+        /// How many it would be.
+        pets: u32,
+        /// How many there may be.
+        capacity: u32,
+    },
+    /// A pet is on another ride at that time.
+    #[error("pet {0} is on another ride at that time; cancel that one, or choose another time")]
+    PetBusy(String),
+    /// The tutor has as many open rides as there may be.
+    #[error(
+        "you have {OPEN_RIDES_MAX} rides that are not over, which is the most; cancel one, or wait for its end"
+    )]
+    TooManyRides,
     /// The quote has ended.
     #[error("the quote has ended; ask for a new one")]
     QuoteExpired,

@@ -3,6 +3,7 @@
 use petwalker_store::{Sql, SqlError, read_after};
 
 use super::Refusal;
+use super::purge::Purged;
 use crate::domain::{Ride, RideEvent, UnknownEvent};
 use crate::sql::{offers, rides};
 
@@ -28,7 +29,9 @@ pub fn project(sql: &impl Sql, before: Option<Ride>, event: &RideEvent) -> Resul
         RideEvent::Accepted(by) => {
             offers::close_one(sql, id, by.walker_id, "accepted")?;
             offers::close_open(sql, id, "withdrawn")?;
+            rides::forget_pin_failures(sql, id)?;
         }
+        RideEvent::WalkerWithdrew { .. } => rides::forget_pin_failures(sql, id)?,
         RideEvent::Expired { .. } => offers::close_open(sql, id, "expired")?,
         RideEvent::Cancelled { .. } => offers::close_open(sql, id, "withdrawn")?,
         _ => {}
@@ -44,6 +47,8 @@ pub fn project(sql: &impl Sql, before: Option<Ride>, event: &RideEvent) -> Resul
 pub fn replay(sql: &impl Sql) -> Result<u64, Refusal> {
     sql.execute("DELETE FROM offers", &[])?;
     sql.execute("DELETE FROM rides", &[])?;
+    // What was removed is removed again, event by event.
+    sql.execute("DELETE FROM purges", &[])?;
     let mut seq = 0;
     loop {
         let batch = read_after(sql, seq, 256)?;
@@ -54,7 +59,10 @@ pub fn replay(sql: &impl Sql) -> Result<u64, Refusal> {
             seq = envelope.seq;
             let event = match RideEvent::read(&envelope) {
                 Ok(event) => event,
-                Err(UnknownEvent::Type(_)) => continue,
+                Err(UnknownEvent::Type(_)) => {
+                    Purged::apply_event(sql, &envelope)?;
+                    continue;
+                }
                 Err(UnknownEvent::Facts(e)) => return Err(SqlError::Stored(e.to_string()).into()),
             };
             let id = envelope.stream_id.parse().map_err(|_| SqlError::Stored("a ride's id".to_owned()))?;

@@ -37,7 +37,13 @@ pub(super) fn view(caller: Caller, ride: Ride, details: Option<Details>) -> Ride
     }
 }
 
-/// A ride of the caller's.
+/// A ride as a command left it, for whoever repeats the command: its details are those that the caller may see now.
+pub(super) fn again(sql: &impl Sql, caller: Caller, ride: Ride) -> Result<RideView, Refusal> {
+    let (current, details) = rides::find_detailed(sql, ride.order.id)?.ok_or(Refusal::NotFound)?;
+    Ok(RideView { ride, ..view(caller, current, details) })
+}
+
+/// A ride of the caller's. An offer of it makes it nobody's: see [`offer_of`].
 ///
 /// # Errors
 /// When there is none of that id, or it is not the caller's.
@@ -46,16 +52,31 @@ pub fn get(sql: &impl Sql, caller: Caller, id: RideId) -> Result<RideView, Refus
     let mine = match caller.role {
         Role::Operator => true,
         Role::Tutor => ride.order.tutor_id == caller.account,
-        Role::Walker => {
-            ride.commitment().is_some_and(|by| by.walker_id == caller.account)
-                || offer_rows::state(sql, id, caller.account)?.is_some()
-        }
+        Role::Walker => ride.commitment().is_some_and(|by| by.walker_id == caller.account),
         Role::Partner => false,
     };
     if !mine {
         return Err(Refusal::NotFound);
     }
     Ok(view(caller, ride, details))
+}
+
+/// The calling walker's offer of a ride, as long as it is open.
+///
+/// # Errors
+/// When there is none.
+pub fn offer_of(
+    sql: &impl Sql,
+    moment: &Moment<'_>,
+    caller: Caller,
+    id: RideId,
+) -> Result<OfferView, Refusal> {
+    if caller.role != Role::Walker {
+        return Err(Refusal::NotFound);
+    }
+    let offer = offer_rows::open_one(sql, id, caller.account, moment.now)?.ok_or(Refusal::NotFound)?;
+    let ride = rides::find(sql, id)?.ok_or(Refusal::NotFound)?;
+    Ok(OfferView { offer, ride })
 }
 
 /// How rides stand, in the order asked; none for what is no ride.

@@ -4,10 +4,11 @@ use petwalker_kernel::{GeoPoint, Millis, Moment, Money, QuoteId, RideId, UtcMill
 use petwalker_seal::SealKey;
 use petwalker_store::{Command, NewEvent, Region, Sql, once, transaction};
 
-use super::{Caller, Refusal, RideView, invalid, project};
+use super::presence::present_since;
+use super::{Caller, Refusal, RideView, invalid, project, read};
 use crate::domain::{
-    CancellationPolicy, Candidate, Offered, Ride, RideEvent, RideOrder, RidePet, Role, Wave, choose,
-    first_dispatch_at,
+    CancellationPolicy, Candidate, Offered, Ride, RideEvent, RideOrder, RidePet, Role, Wave, Window, choose,
+    first_dispatch_at, pickup_square,
 };
 use crate::sql::presence::candidates;
 use crate::sql::rides::{self, Details};
@@ -16,6 +17,8 @@ use crate::sql::rides::{self, Details};
 const CELL_CHARACTERS: usize = 5;
 /// Candidates read for a wave.
 const CANDIDATES_MAX: u32 = 60;
+/// Rides of one tutor that are not over.
+pub const OPEN_RIDES_MAX: usize = 20;
 /// How far ahead a ride may be scheduled.
 const AHEAD_MAX: Millis = Millis::from_mins(60 * 24 * 60);
 
@@ -52,6 +55,9 @@ impl Request {
         if !(1..=10).contains(&self.pets.len()) {
             return invalid("pets", "must be 1 to 10");
         }
+        if (1..self.pets.len()).any(|at| self.pets[..at].iter().any(|pet| pet.id == self.pets[at].id)) {
+            return invalid("pets", "must name each pet once");
+        }
         if self.notes.chars().count() > 500 {
             return invalid("notes", "may have 500 characters");
         }
@@ -83,34 +89,66 @@ pub fn request(
         return Err(Refusal::Forbidden);
     }
     transaction(sql, |sql| {
-        once(sql, command, moment.now, |sql| {
-            request.check(moment.now)?;
-            if rides::quote_is_used(sql, &request.quote_id)? {
-                return Err(Refusal::QuoteUsed);
-            }
-            let region = Region::read(sql)?;
-            let order = order(&region, moment, caller, request);
-            let details = details(moment, request);
-            rides::insert_details(sql, order.id, &details)?;
-            let dispatch_at = first_dispatch_at(&order);
-            let sealed = match &request.seal_key {
-                Some(key) => Some(details.seal(key, moment.bytes(), order.id)?),
-                None => None,
-            };
-            let event = RideEvent::Requested { order, dispatch_at, sealed };
-            let log = Log { region: &region, command: Some(command) };
-            let mut ride = log.record(sql, moment, None, &event)?;
-            if dispatch_at <= moment.now {
-                ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
-            }
-            Ok(RideView {
-                ride,
-                pickup: Some(details.pickup),
-                notes: Some(details.notes),
-                pin: Some(details.pin),
-            })
-        })
+        once(
+            sql,
+            command,
+            moment.now,
+            |sql| carry_out(sql, moment, command, caller, request),
+            |view| view.ride.clone(),
+            |sql, ride| read::again(sql, caller, ride),
+        )
     })
+}
+
+fn carry_out(
+    sql: &impl Sql,
+    moment: &mut Moment<'_>,
+    command: &Command,
+    caller: Caller,
+    request: &Request,
+) -> Result<RideView, Refusal> {
+    request.check(moment.now)?;
+    if rides::quote_is_used(sql, &request.quote_id)? {
+        return Err(Refusal::QuoteUsed);
+    }
+    has_room(sql, moment.now, caller, request)?;
+    let region = Region::read(sql)?;
+    let order = order(&region, moment, caller, request);
+    let details = details(moment, request);
+    rides::insert_details(sql, order.id, &details)?;
+    let dispatch_at = first_dispatch_at(&order);
+    let sealed = match &request.seal_key {
+        Some(key) => Some(details.seal(key, moment.bytes(), order.id)?),
+        None => None,
+    };
+    let event = RideEvent::Requested { order, dispatch_at, sealed };
+    let log = Log { region: &region, command: Some(command) };
+    let mut ride = log.record(sql, moment, None, &event)?;
+    if dispatch_at <= moment.now {
+        ride = next_wave(sql, log, moment, ride, details.pickup, false)?;
+    }
+    Ok(RideView { ride, pickup: Some(details.pickup), notes: Some(details.notes), pin: Some(details.pin) })
+}
+
+/// That the tutor may have one more ride, and that its pets are on no other at that time.
+fn has_room(sql: &impl Sql, now: UtcMillis, caller: Caller, request: &Request) -> Result<(), Refusal> {
+    let open = rides::open_of(sql, caller.account)?;
+    if open.len() >= OPEN_RIDES_MAX {
+        return Err(Refusal::TooManyRides);
+    }
+    let wanted = Window::planned(request.scheduled_for.unwrap_or(now), request.duration_min, now);
+    let meanwhile = open.iter().filter(|ride| ride.window(now).is_some_and(|window| window.overlaps(wanted)));
+    let taken = meanwhile.flat_map(|ride| &ride.order.pets);
+    match taken.into_iter().find(|pet| request.pets.iter().any(|wanted| wanted.id == pet.id)) {
+        Some(pet) => Err(Refusal::PetBusy(pet.id.clone())),
+        None => Ok(()),
+    }
+}
+
+/// A PIN of four digits.
+pub(super) fn draw_pin(moment: &mut Moment<'_>) -> String {
+    let number = u32::from_le_bytes(moment.bytes::<4>()) % 10_000;
+    format!("{number:04}")
 }
 
 fn order(region: &Region, moment: &mut Moment<'_>, caller: Caller, request: &Request) -> RideOrder {
@@ -129,13 +167,8 @@ fn order(region: &Region, moment: &mut Moment<'_>, caller: Caller, request: &Req
 }
 
 fn details(moment: &mut Moment<'_>, request: &Request) -> Details {
-    let number = u32::from_le_bytes(moment.bytes::<4>()) % 10_000;
-    Details {
-        pickup: request.pickup,
-        notes: request.notes.clone(),
-        pin: format!("{number:04}"),
-        pin_failures: 0,
-    }
+    let pin = draw_pin(moment);
+    Details { pickup: request.pickup, notes: request.notes.clone(), pin, pin_failures: 0 }
 }
 
 /// Where events are written, and the command they come of; none where a timer fired.
@@ -172,7 +205,7 @@ impl Log<'_> {
     }
 }
 
-/// Makes the next wave of offers, or gives the ride up.
+/// Makes the next wave of offers, or gives the ride up. Of the pickup only its square has a part in who gets one.
 pub(super) fn next_wave(
     sql: &impl Sql,
     log: Log<'_>,
@@ -186,8 +219,9 @@ pub(super) fn next_wave(
         _ => 0,
     };
     let wave = Wave::after(made, &ride.order);
-    let near = find_candidates(sql, &ride, pickup, wave)?;
-    let offers = choose(&ride.order, pickup, &ride.passed_over, wave, near)
+    let around = pickup_square(pickup);
+    let near = find_candidates(sql, moment.now, &ride, around, wave)?;
+    let offers = choose(&ride.order, around, &ride.passed_over, wave, near)
         .into_iter()
         .map(|(walker_id, distance_m)| Offered {
             id: petwalker_kernel::OfferId::new(moment),
@@ -199,20 +233,21 @@ pub(super) fn next_wave(
     log.record(sql, moment, Some(ride), &event)
 }
 
-/// Walkers near the pickup: from small cells where they are many, from larger ones where they are few.
+/// Walkers around a place: from small cells where they are many, from larger ones where they are few.
 fn find_candidates(
     sql: &impl Sql,
+    now: UtcMillis,
     ride: &Ride,
-    pickup: GeoPoint,
+    around: GeoPoint,
     wave: Wave,
 ) -> Result<Vec<Candidate>, Refusal> {
-    let sizes = ride.order.sizes();
-    let near = candidates(sql, pickup, 6, sizes, CANDIDATES_MAX)?;
+    let (sizes, since) = (ride.order.sizes(), present_since(now));
+    let near = candidates(sql, around, 6, sizes, CANDIDATES_MAX, since)?;
     let enough = near.len() >= wave.size * 2;
-    let reaches = pickup.cell(6).reach_m(pickup) >= f64::from(wave.radius_m);
+    let reaches = around.cell(6).reach_m(around) >= f64::from(wave.radius_m);
     if enough || reaches {
         return Ok(near);
     }
-    let characters = if pickup.cell(5).reach_m(pickup) >= f64::from(wave.radius_m) { 5 } else { 4 };
-    Ok(candidates(sql, pickup, characters, sizes, CANDIDATES_MAX * 2)?)
+    let characters = if around.cell(5).reach_m(around) >= f64::from(wave.radius_m) { 5 } else { 4 };
+    Ok(candidates(sql, around, characters, sizes, CANDIDATES_MAX * 2, since)?)
 }

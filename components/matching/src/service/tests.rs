@@ -8,14 +8,23 @@ use petwalker_seal::SealKey;
 use petwalker_store::{Command, NativeDatabase, OwnersEvent, Row, Sql as _, read_after};
 use proptest::prelude::*;
 
-use super::{Action, Caller, Refusal, Request, act, appear, nearest, replay, request, take_over, tick};
-use crate::domain::{CancellationPolicy, PetSize, RidePet, Role, Walked, WalkerCard};
+use super::{
+    Action, Caller, Erased, Refusal, Request, Terms, act, appear, erased_up_to, forget, replay, request,
+    take_over, tick,
+};
+use crate::domain::{CancellationPolicy, Fix, PetSize, RidePet, Role, Walked, WalkerCard};
 use crate::sql::presence::Presence;
 use crate::sql::rides;
+
+mod fair;
+mod near;
+mod timers;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
 /// The tutor's.
 const KEY: SealKey = SealKey::new([5; 32]);
+/// How long details of rides are kept.
+const DETAILS_KEPT_FOR: Millis = Millis::from_mins(30 * 24 * 60);
 const START: UtcMillis = UtcMillis::new(1_780_000_000_000);
 
 struct World {
@@ -25,6 +34,11 @@ struct World {
     tutor: Caller,
     walkers: Vec<Caller>,
     commands: u32,
+}
+
+/// Accepts on the terms of a walker with room for two.
+fn accepting() -> Action {
+    Action::Accept(Terms { capacity: 2, time_zone: "America/Sao_Paulo".to_owned() })
 }
 
 fn place(metres_north: f64) -> GeoPoint {
@@ -52,10 +66,14 @@ impl World {
     }
 
     fn appear(&mut self, walker: usize, metres_north: f64) {
+        self.appear_at(walker, place(metres_north));
+    }
+
+    fn appear_at(&mut self, walker: usize, place_of: GeoPoint) {
         let caller = self.walkers[walker];
         let presence = Presence {
             walker_id: caller.account,
-            place: place(metres_north),
+            place: place_of,
             rating_milli: 0,
             capacity: 2,
             sizes: PetSize::Small.bit() | PetSize::Medium.bit(),
@@ -76,15 +94,34 @@ impl World {
     }
 
     fn request(&mut self) -> Result<RideId, Refusal> {
-        let (tutor, command) = (self.tutor, self.command(self.tutor));
+        let wanted = self.wanted("p");
+        self.ask(self.tutor, &wanted)
+    }
+
+    fn ask(&mut self, tutor: Caller, wanted: &Request) -> Result<RideId, Refusal> {
+        let command = self.command(tutor);
         let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
-        let wanted = Request {
+        Ok(request(&self.sql, moment, &command, tutor, wanted)?.ride.order.id)
+    }
+
+    /// Two rides of the tutor's, with a pet each.
+    fn two_rides(&mut self) -> [RideId; 2] {
+        ["p", "q"].map(|pet| {
+            let wanted = self.wanted(pet);
+            self.ask(self.tutor, &wanted).expect("requested")
+        })
+    }
+
+    /// A walk of an hour with that pet, at once.
+    fn wanted(&mut self, pet: &str) -> Request {
+        let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
+        Request {
             quote_id: QuoteId::new(moment),
             quote_expires_at: self.now.plus(Millis::from_mins(10)),
             price: Money::new(4_500, Currency::BRL),
             pickup: place(0.0),
             duration_min: 60,
-            pets: vec![RidePet { id: "p".into(), size: PetSize::Medium }],
+            pets: vec![RidePet { id: pet.into(), size: PetSize::Medium }],
             scheduled_for: None,
             notes: String::new(),
             policy: CancellationPolicy {
@@ -94,8 +131,12 @@ impl World {
                 arrived: BasisPoints(10_000),
             },
             seal_key: Some(KEY),
-        };
-        Ok(request(&self.sql, moment, &command, tutor, &wanted)?.ride.order.id)
+        }
+    }
+
+    /// A fix of now, so many metres north of the pickup.
+    fn fix(&self, metres_north: f64) -> Option<Fix> {
+        Some(Fix { place: place(metres_north), at: self.now, accuracy_m: 5.0 })
     }
 
     fn act(&mut self, caller: Caller, ride: RideId, action: &Action) -> Result<(), Refusal> {
@@ -106,7 +147,7 @@ impl World {
 
     fn tick(&mut self) {
         let moment = &mut Moment { now: self.now, entropy: &mut self.entropy };
-        tick(&self.sql, moment).expect("ticks");
+        tick(&self.sql, moment, DETAILS_KEPT_FOR).expect("ticks");
     }
 
     fn state(&self, ride: RideId) -> &'static str {
@@ -161,10 +202,10 @@ fn the_first_acceptance_wins_once() {
     let mut world = World::new(3);
     let ride = world.request().expect("requested");
     let [a, b, c] = [world.walkers[0], world.walkers[1], world.walkers[2]];
-    assert_eq!(world.act(b, ride, &Action::Accept), Ok(()));
-    assert_eq!(world.act(a, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
-    assert_eq!(world.act(c, ride, &Action::Accept), Err(Refusal::AlreadyTaken));
-    assert!(matches!(world.act(b, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+    assert_eq!(world.act(b, ride, &accepting()), Ok(()));
+    assert_eq!(world.act(a, ride, &accepting()), Err(Refusal::AlreadyTaken));
+    assert_eq!(world.act(c, ride, &accepting()), Err(Refusal::AlreadyTaken));
+    assert!(matches!(world.act(b, ride, &accepting()), Err(Refusal::Rejected(_))));
     assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.accepted"]);
 }
 
@@ -192,7 +233,7 @@ fn when_everybody_declines_the_next_wave_comes_at_once() {
     let (first, late) = (world.walkers[0], world.walkers[0]);
     assert_eq!(world.act(first, ride, &Action::Decline), Ok(()));
     assert_eq!(world.types(), ["ride.requested", "ride.offered", "ride.offer-declined", "ride.offered"]);
-    assert!(matches!(world.act(late, ride, &Action::Accept), Err(Refusal::Rejected(_))));
+    assert_eq!(world.act(late, ride, &accepting()), Err(Refusal::OfferExpired));
 }
 
 #[test]
@@ -203,7 +244,7 @@ fn a_repeat_is_answered_the_same_and_a_quote_used_once() {
     let command = world.command(walker);
     let accept = |world: &mut World, command: &Command| {
         let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
-        act(&world.sql, moment, command, walker, ride, None, &Action::Accept)
+        act(&world.sql, moment, command, walker, ride, None, &accepting())
     };
     let first = accept(&mut world, &command).expect("accepted");
     world.now = world.now.plus(Millis::from_mins(1));
@@ -221,7 +262,7 @@ fn a_standby_answers_a_repeat_as_the_owner_did() {
     let (walker, command) = (world.walkers[0], world.command(world.walkers[0]));
     let repeat = |sql: &NativeDatabase| {
         let moment = &mut Moment { now: START, entropy: &mut SeededEntropy(9) };
-        act(sql, moment, &command, walker, ride, None, &Action::Accept)
+        act(sql, moment, &command, walker, ride, None, &accepting())
     };
     let first = repeat(&world.sql).expect("accepted");
     let standby = world.standby(0);
@@ -236,16 +277,133 @@ fn a_standby_answers_a_repeat_as_the_owner_did() {
     assert_eq!(rides::find_detailed(&fresh, ride).expect("read").expect("there").1, None);
 }
 
+/// Rows of a table.
+fn count(sql: &NativeDatabase, table: &str) -> i64 {
+    let row = sql.first(&format!("SELECT count(*) FROM {table}"), &[]).expect("read").expect("a row");
+    row.int(0).expect("a count")
+}
+
 #[test]
-fn nearest_finds_the_nearest_however_far() {
-    let mut world = World::new(40);
-    for index in 0..40_u32 {
-        world.appear(index as usize, 30.0 * f64::from(index) * f64::from(index));
+fn what_is_kept_of_a_command_tells_nothing_personal() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let (walker, pin) = (world.walkers[0], world.pin(ride));
+    for action in [accepting(), Action::Arrive(world.fix(0.0)), Action::Start(pin.clone())] {
+        world.act(walker, ride, &action).expect("done");
     }
-    let found = nearest(&world.sql, place(0.0), 30).expect("found");
-    let expected: Vec<AccountId> = world.walkers[..30].iter().map(|w| w.account).collect();
-    assert_eq!(found.iter().map(|w| w.walker_id).collect::<Vec<_>>(), expected);
-    assert!((found[29].distance_m - 30.0 * 29.0 * 29.0).abs() < 30.0, "{}", found[29].distance_m);
+    let (_, details) = rides::find_detailed(&world.sql, ride).expect("read").expect("there");
+    let details = details.expect("kept");
+    let latitude = details.pickup.lat();
+    let rows = world.sql.query("SELECT outcome FROM commands", &[]).expect("read");
+    assert_eq!(rows.len(), 4);
+    for row in &rows {
+        let outcome = row.blob(0).expect("bytes");
+        let holds = |bytes: &[u8]| outcome.windows(bytes.len()).any(|part| part == bytes);
+        assert!(!holds(pin.as_bytes()) && !holds(&latitude.to_be_bytes()), "{outcome:?}");
+    }
+    // Whoever repeats a command is told the details as they are now: none once they were erased.
+    let command = Command { actor: world.tutor.account.to_string(), id: "c1".into(), fingerprint: vec![1] };
+    let (tutor, request) = (world.tutor, world.wanted("p"));
+    let repeat = |world: &mut World| {
+        let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+        super::request(&world.sql, moment, &command, tutor, &request).expect("repeated")
+    };
+    let view = repeat(&mut world);
+    assert_eq!((view.ride.order.id, view.pin.as_deref()), (ride, Some(pin.as_str())));
+    world.sql.execute("DELETE FROM ride_details", &[]).expect("erased");
+    assert_eq!(repeat(&mut world).pin, None);
+}
+
+#[test]
+fn a_command_without_a_name_is_not_remembered() {
+    let mut world = World::new(1);
+    let ride = world.request().expect("requested");
+    let walker = world.walkers[0];
+    let unnamed = Command { actor: walker.account.to_string(), id: String::new(), fingerprint: vec![] };
+    let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+    act(&world.sql, moment, &unnamed, walker, ride, None, &accepting()).expect("accepted");
+    assert_eq!(count(&world.sql, "commands"), 1, "the request alone");
+    assert_eq!(count(&world.sql, "daily_counts"), 2, "both are counted, the tutor's and the walker's");
+    let (last, _) = read_after(&world.sql, 0, 100).expect("read").pop().expect("an event");
+    assert_eq!((last.event_type.as_str(), last.command), ("ride.accepted", None));
+}
+
+#[test]
+fn what_was_kept_long_enough_is_removed_here_and_at_a_standby() {
+    let mut world = World::new(1);
+    let [over, going_on] = world.two_rides();
+    let (tutor, walker) = (world.tutor, world.walkers[0]);
+    world.act(walker, going_on, &accepting()).expect("accepted");
+    world.act(tutor, over, &Action::Cancel).expect("cancelled");
+    let counts =
+        |world: &World| ["commands", "offers", "ride_details", "rides"].map(|table| count(&world.sql, table));
+    let day = Millis::from_mins(24 * 60);
+    let events = world.types().len();
+    let ticked = |world: &mut World, days: i64| {
+        world.now = START.plus(Millis::new(day.get() * days));
+        world.tick();
+        counts(world)
+    };
+    assert_eq!(ticked(&mut world, 2), [4, 2, 2, 2]);
+    assert_eq!(world.types().len(), events, "nothing was due, so nothing was said");
+    assert_eq!(ticked(&mut world, 3), [0, 2, 2, 2], "commands go after 48 hours");
+    assert_eq!(ticked(&mut world, 8), [0, 1, 2, 2], "offers of a ride that is over go after a week");
+    assert_eq!(ticked(&mut world, 31), [0, 1, 1, 2], "details go a month after the end");
+    assert_eq!(world.types().len(), events + 3);
+    assert!(rides::find_detailed(&world.sql, over).expect("read").expect("there").1.is_none());
+    assert!(rides::find_detailed(&world.sql, going_on).expect("read").expect("there").1.is_some());
+    let rows = world.dump();
+    assert_eq!(World::replicated(&world.standby(0)), World::replicated(&world.sql));
+    replay(&world.sql).expect("replays");
+    assert_eq!(world.dump(), rows);
+}
+
+#[test]
+fn who_was_erased_is_forgotten_here_and_at_a_standby() {
+    let mut world = World::new(1);
+    let [over, going_on] = world.two_rides();
+    let (tutor, walker) = (world.tutor, world.walkers[0]);
+    world.act(walker, going_on, &accepting()).expect("accepted");
+    world.act(tutor, over, &Action::Cancel).expect("cancelled");
+    let erase = |world: &mut World, seq, caller: Caller| {
+        let moment = &mut Moment { now: world.now, entropy: &mut world.entropy };
+        forget(&world.sql, moment, &Erased { seq, account_id: caller.account }).expect("forgotten");
+    };
+    erase(&mut world, 1, tutor);
+    let has_details = |world: &World, ride| {
+        rides::find_detailed(&world.sql, ride).expect("read").expect("there").1.is_some()
+    };
+    assert!(!has_details(&world, over) && has_details(&world, going_on), "a walk under way needs them");
+    assert_eq!((count(&world.sql, "commands"), count(&world.sql, "presence")), (1, 1), "the walker's");
+    erase(&mut world, 2, walker);
+    assert_eq!((count(&world.sql, "commands"), count(&world.sql, "presence")), (0, 0));
+    assert_eq!(count(&world.sql, "daily_counts"), 0);
+    let events = world.types().len();
+    erase(&mut world, 1, tutor);
+    assert_eq!((world.types().len(), erased_up_to(&world.sql)), (events, Ok(2)), "each is followed once");
+    let standby = world.standby(0);
+    assert_eq!(erased_up_to(&standby), Ok(2));
+    assert_eq!(World::replicated(&standby), World::replicated(&world.sql));
+}
+
+#[test]
+fn a_tick_removes_a_bounded_number_of_rows() {
+    let world = World::new(0);
+    for n in 0..1_200 {
+        let row = [format!("a{n}").into(), START.plus(Millis::new(n)).into()];
+        world
+            .sql
+            .execute("INSERT INTO commands (actor, id, fingerprint, outcome, at_ms) VALUES (?1, 'x', x'', x'', ?2)", &row)
+            .expect("inserted");
+    }
+    let mut world = world;
+    world.now = START.plus(Millis::from_mins(50 * 60));
+    let mut left = Vec::new();
+    for _ in 0..3 {
+        world.tick();
+        left.push(count(&world.sql, "commands"));
+    }
+    assert_eq!(left, [699, 198, 0]);
 }
 
 /// Which state may follow which.
@@ -262,7 +420,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_tried_the_rules_hold(steps in proptest::collection::vec((0_u8..14, 0_usize..4), 1..60)) {
+    fn whatever_is_tried_the_rules_hold(steps in proptest::collection::vec((0_u8..15, 0_usize..4), 1..60)) {
         let mut world = World::new(4);
         let ride = world.request().expect("requested");
         for (step, who) in steps {
@@ -272,9 +430,9 @@ proptest! {
             let walked = Walked { distance_m: 10, moving_ms: 10 };
             let pin = world.pin(ride);
             let (caller, action) = match step {
-                0 => (walker, Action::Accept),
+                0 => (walker, accepting()),
                 1 => (walker, Action::Decline),
-                2 => (walker, Action::Arrive),
+                2 => (walker, Action::Arrive(world.fix(0.0))),
                 3 => (walker, Action::Start(pin)),
                 4 => (walker, Action::Start("no".into())),
                 5 => (walker, Action::Pause),
@@ -283,7 +441,8 @@ proptest! {
                 8 => (walker, Action::Interrupt(walked, "a storm".into())),
                 9 => (walker, Action::Cancel),
                 10 => (world.tutor, Action::Cancel),
-                11 => (walker, Action::NoShow),
+                11 => (walker, Action::NoShow(world.fix(0.0))),
+                14 => (world.tutor, Action::RenewPin(Some(KEY))),
                 _ => {
                     world.now = world.now.plus(Millis::from_secs(if step == 12 { 20 } else { 700 }));
                     world.tick();

@@ -2,4 +2,6 @@
 
 pub mod offers;
 pub mod presence;
+pub mod purge;
 pub mod rides;
+pub mod timers;

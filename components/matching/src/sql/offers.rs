@@ -14,7 +14,7 @@ pub struct OpenOffer {
     pub ride_id: RideId,
     /// When it ends.
     pub expires_at: UtcMillis,
-    /// Metres from walker to pickup.
+    /// Metres from the walker to the middle of the ride's cell, in steps of 500.
     pub distance_m: u32,
 }
 
@@ -111,4 +111,22 @@ pub fn open_for(sql: &impl Sql, walker: AccountId, now: UtcMillis) -> Result<Vec
         &[Value::display(&walker), now.into()],
     )?;
     rows.iter().map(read).collect()
+}
+
+/// A walker's offer of a ride, while it is open.
+///
+/// # Errors
+/// When the database fails.
+pub fn open_one(
+    sql: &impl Sql,
+    ride_id: RideId,
+    walker: AccountId,
+    now: UtcMillis,
+) -> Result<Option<OpenOffer>, SqlError> {
+    let row = sql.first(
+        "SELECT id, ride_id, expires_at_ms, distance_m FROM offers \
+         WHERE ride_id = ?1 AND walker_id = ?2 AND state = 'open' AND expires_at_ms > ?3",
+        &[Value::display(&ride_id), Value::display(&walker), now.into()],
+    )?;
+    row.as_ref().map(read).transpose()
 }

@@ -18,7 +18,7 @@ pub struct Details {
     pub notes: String,
     /// Four digits.
     pub pin: String,
-    /// How often a wrong one was tried.
+    /// How often the walker who is committed to the ride tried a wrong one. The next one begins anew.
     pub pin_failures: u32,
 }
 
@@ -58,6 +58,26 @@ impl Details {
 
 fn context(id: RideId) -> String {
     format!("ride/{id}")
+}
+
+/// Seals a PIN for the event of its ride.
+#[must_use]
+pub fn seal_pin(key: &SealKey, nonce: [u8; NONCE_BYTES], id: RideId, pin: &str) -> Vec<u8> {
+    key.seal(nonce, &pin_context(id), pin.as_bytes())
+}
+
+/// Reads a PIN that was sealed for the event of its ride.
+///
+/// # Errors
+/// When it was sealed with another key or for another ride.
+pub fn open_pin(key: &SealKey, sealed: &[u8], id: RideId) -> Result<String, SqlError> {
+    let stored = |e: &dyn std::error::Error| SqlError::Stored(format!("PIN of ride {id}: {e}"));
+    let plain = key.open(&pin_context(id), sealed).map_err(|e| stored(&e))?;
+    String::from_utf8(plain).map_err(|e| stored(&e))
+}
+
+fn pin_context(id: RideId) -> String {
+    format!("ride/{id}/pin")
 }
 
 /// The ride of that id.
@@ -137,10 +157,10 @@ pub fn quote_is_used(sql: &impl Sql, quote_id: &impl std::fmt::Display) -> Resul
 pub fn save(sql: &impl Sql, ride: &Ride) -> Result<(), SqlError> {
     let pets = u32::try_from(ride.order.pets.len()).unwrap_or(u32::MAX);
     sql.execute(
-        "INSERT INTO rides (id, tutor_id, walker_id, quote_id, state, version, pets, cell, due_at_ms, body) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET \
+        "INSERT INTO rides (id, tutor_id, walker_id, quote_id, state, version, pets, cell, due_at_ms, body, ended_at_ms) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET \
          walker_id = excluded.walker_id, state = excluded.state, version = excluded.version, \
-         due_at_ms = excluded.due_at_ms, body = excluded.body",
+         due_at_ms = excluded.due_at_ms, body = excluded.body, ended_at_ms = excluded.ended_at_ms",
         &[
             Value::display(&ride.order.id),
             Value::display(&ride.order.tutor_id),
@@ -152,6 +172,7 @@ pub fn save(sql: &impl Sql, ride: &Ride) -> Result<(), SqlError> {
             ride.order.cell.as_str().into(),
             ride.due_at().map(UtcMillis::get).into(),
             Value::encode(ride)?,
+            ride.ended_at().map(UtcMillis::get).into(),
         ],
     )?;
     Ok(())
@@ -195,25 +216,29 @@ pub fn page_all(sql: &impl Sql, before: Option<RideId>, limit: u32) -> Result<Ve
     rows.iter().map(read_detailed).collect()
 }
 
-/// Rides with a timer that is due, longest overdue first.
+/// The rides that a walker has accepted and not ended.
 ///
 /// # Errors
 /// When the database fails.
-pub fn due(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<Vec<RideId>, SqlError> {
+pub fn held_by(sql: &impl Sql, walker: AccountId) -> Result<Vec<Ride>, SqlError> {
     let rows = sql.query(
-        "SELECT id FROM rides WHERE due_at_ms <= ?1 ORDER BY due_at_ms LIMIT ?2",
-        &[now.into(), limit.into()],
+        "SELECT body FROM rides WHERE walker_id = ?1 AND state IN ('accepted', 'arrived', 'started', 'paused')",
+        &[Value::display(&walker)],
     )?;
-    rows.iter().map(|row| row.parse(0)).collect()
+    rows.iter().map(|row| row.decode(0)).collect()
 }
 
-/// When the next timer is due.
+/// The rides of a tutor that are not over.
 ///
 /// # Errors
 /// When the database fails.
-pub fn next_due(sql: &impl Sql) -> Result<Option<UtcMillis>, SqlError> {
-    let row = sql.first("SELECT min(due_at_ms) FROM rides WHERE due_at_ms IS NOT NULL", &[])?;
-    Ok(row.map(|row| row.opt_int(0)).transpose()?.flatten().map(UtcMillis::new))
+pub fn open_of(sql: &impl Sql, tutor: AccountId) -> Result<Vec<Ride>, SqlError> {
+    let rows = sql.query(
+        "SELECT body FROM rides WHERE tutor_id = ?1 \
+         AND state IN ('requested', 'offered', 'accepted', 'arrived', 'started', 'paused')",
+        &[Value::display(&tutor)],
+    )?;
+    rows.iter().map(|row| row.decode(0)).collect()
 }
 
 /// Writes what events do not carry.
@@ -242,6 +267,27 @@ pub fn count_pin_failure(sql: &impl Sql, id: RideId) -> Result<(), SqlError> {
     sql.execute(
         "UPDATE ride_details SET pin_failures = pin_failures + 1 WHERE ride_id = ?1",
         &[Value::display(&id)],
+    )?;
+    Ok(())
+}
+
+/// Forgets wrong PINs: another walker is committed to the ride, or none any more.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget_pin_failures(sql: &impl Sql, id: RideId) -> Result<(), SqlError> {
+    sql.execute("UPDATE ride_details SET pin_failures = 0 WHERE ride_id = ?1", &[Value::display(&id)])?;
+    Ok(())
+}
+
+/// Writes another PIN, of which none was tried yet.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_pin(sql: &impl Sql, id: RideId, pin: &str) -> Result<(), SqlError> {
+    sql.execute(
+        "UPDATE ride_details SET pin = ?2, pin_failures = 0 WHERE ride_id = ?1",
+        &[Value::display(&id), pin.into()],
     )?;
     Ok(())
 }

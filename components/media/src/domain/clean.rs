@@ -1,28 +1,19 @@
 //! Photos without what they tell besides the picture.
 //!
 //! Cameras write down where and with what a picture was taken, programs who changed it and a smaller copy of what it was
-//! before. What is kept is listed, not what is removed: the picture, its colours, and which side is up. Formats: JPEG
+//! before. What is kept is listed, not what is removed: the picture, its colours, and which side is up. What it says of its size is
+//! read before anybody makes room for it. Formats: JPEG
 //! (ITU-T T.81), PNG (W3C, third edition), WebP (RFC 9649), EXIF 2.32.
 
 use std::io::Cursor;
 
-use img_parts::png::Png;
-use img_parts::riff::RiffContent;
-use img_parts::webp::WebP;
-use img_parts::{Bytes, ImageEXIF};
+use img_parts::Bytes;
 
 use super::jpeg::Jpeg;
+use super::{png, webp};
 
 /// Bytes of a photo.
 pub const PHOTO_BYTES_MAX: usize = 8 << 20;
-
-/// Chunks of a PNG that are kept: the picture and its colours.
-const PNG_KEPT: [&[u8; 4]; 12] = [
-    b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"sBIT", b"bKGD",
-    b"pHYs",
-];
-/// Chunks of a WebP that are kept: the picture, its transparency, movement and colours.
-const WEBP_KEPT: [&[u8; 4]; 7] = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"];
 
 /// How a photo is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +60,9 @@ pub enum BadPhoto {
     /// More than [`PHOTO_BYTES_MAX`].
     #[error("may have 8 MiB")]
     TooLarge,
+    /// More than [`PIXELS_MAX`](super::PIXELS_MAX), or a side of more than [`SIDE_MAX`](super::SIDE_MAX).
+    #[error("may have 50 million pixels, and 16384 along a side")]
+    TooManyPixels,
 }
 
 /// The photo without what it tells besides the picture.
@@ -82,8 +76,8 @@ pub fn clean(bytes: &[u8]) -> Result<Photo, BadPhoto> {
     let photo_type = PhotoType::of(bytes).ok_or(BadPhoto::Unknown)?;
     let cleaned = match photo_type {
         PhotoType::Jpeg => clean_jpeg(bytes)?,
-        PhotoType::Png => clean_png(Bytes::copy_from_slice(bytes))?.to_vec(),
-        PhotoType::Webp => clean_webp(Bytes::copy_from_slice(bytes))?.to_vec(),
+        PhotoType::Png => png::clean(Bytes::copy_from_slice(bytes))?.to_vec(),
+        PhotoType::Webp => webp::clean(Bytes::copy_from_slice(bytes))?.to_vec(),
     };
     Ok(Photo { photo_type, bytes: cleaned })
 }
@@ -93,35 +87,8 @@ fn clean_jpeg(bytes: &[u8]) -> Result<Vec<u8>, BadPhoto> {
     jpeg.write(turn(jpeg.exif.clone()).as_deref())
 }
 
-fn clean_png(bytes: Bytes) -> Result<Bytes, BadPhoto> {
-    let mut png = Png::from_bytes(bytes).map_err(|_| BadPhoto::Damaged)?;
-    let kinds: Vec<[u8; 4]> = png.chunks().iter().map(img_parts::png::PngChunk::kind).collect();
-    if kinds.first() != Some(b"IHDR") || kinds.last() != Some(b"IEND") || !kinds.contains(b"IDAT") {
-        return Err(BadPhoto::Damaged);
-    }
-    let turn = turn(png.exif().map(Into::into)).map(Bytes::from);
-    png.chunks_mut().retain(|chunk| PNG_KEPT.contains(&&chunk.kind()));
-    png.set_exif(turn);
-    Ok(png.encoder().bytes())
-}
-
-fn clean_webp(bytes: Bytes) -> Result<Bytes, BadPhoto> {
-    let mut webp = WebP::from_bytes(bytes).map_err(|_| BadPhoto::Damaged)?;
-    let picture = [*b"VP8 ", *b"VP8L", *b"ANMF"];
-    if !picture.iter().any(|id| webp.has_chunk(*id)) {
-        return Err(BadPhoto::Damaged);
-    }
-    let turn = turn(webp.exif().map(Into::into)).map(Bytes::from);
-    webp.chunks_mut().retain(|chunk| {
-        WEBP_KEPT.contains(&&chunk.id())
-            && matches!(chunk.content(), RiffContent::Data(_) | RiffContent::List { .. })
-    });
-    webp.set_exif(turn);
-    Ok(webp.encoder().bytes())
-}
-
 /// The little that is kept of what the camera wrote: which side is up, where that is not the first row.
-fn turn(exif: Option<Vec<u8>>) -> Option<Vec<u8>> {
+pub(super) fn turn(exif: Option<Vec<u8>>) -> Option<Vec<u8>> {
     let exif = exif::Reader::new().read_raw(exif?).ok()?;
     let field = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY)?;
     let side = field.value.get_uint(0).and_then(|side| u16::try_from(side).ok())?;

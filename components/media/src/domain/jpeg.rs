@@ -1,6 +1,7 @@
 //! A JPEG's segments (ITU-T T.81, annex B), copied one by one as far as they make the picture.
 
 use super::clean::BadPhoto;
+use super::{icc, pixels};
 
 const START: u8 = 0xd8;
 const END: u8 = 0xd9;
@@ -9,10 +10,20 @@ const EXIF: u8 = 0xe1;
 const EXIF_BEGIN: &[u8] = b"Exif\0\0";
 /// Segments that make the picture: frames and their tables, scans, and what scans are restarted by.
 const PICTURE: [std::ops::RangeInclusive<u8>; 2] = [0xc0..=0xcf, 0xda..=0xdd];
-/// Segments that are kept beside them, for size and colours: their marker, and how they must begin.
-const BESIDE: [(u8, &[u8]); 3] = [(0xe0, b"JFIF\0"), (0xe2, b"ICC_PROFILE\0"), (0xee, b"Adobe")];
+/// Segments that are kept beside them, for size and colours: their marker, how they must begin, and the bytes that they
+/// have. More would be a smaller copy of the picture, or words.
+const BESIDE: [(u8, &[u8], usize); 2] = [(0xe0, b"JFIF\0", 14), (0xee, b"Adobe", 12)];
 /// Frames that are in use: baseline, extended and progressive.
 const FRAMES: std::ops::RangeInclusive<u8> = 0xc0..=0xc2;
+/// What is among the frames' markers and is none: tables, and one that is reserved.
+const NO_FRAMES: [u8; 3] = [0xc4, 0xc8, 0xcc];
+/// Scans of a picture: each goes over all of it.
+const SCANS_MAX: u32 = 100;
+/// A part of a colour profile: its marker, and how it begins, before its number and how many there are.
+const PROFILE: u8 = 0xe2;
+const PROFILE_BEGIN: &[u8] = b"ICC_PROFILE\0";
+/// Bytes of a profile in one part.
+const PROFILE_PART_BYTES: usize = 65_519;
 
 /// A JPEG in parts.
 #[derive(Debug, Default)]
@@ -23,6 +34,8 @@ pub(super) struct Jpeg {
     seam: usize,
     /// What a camera wrote, as TIFF.
     pub exif: Option<Vec<u8>>,
+    /// The parts of the colour profile, by their number, and how many each says there are.
+    profile: Vec<(u8, u8, Vec<u8>)>,
 }
 
 impl Jpeg {
@@ -40,20 +53,47 @@ impl Jpeg {
             if marker == EXIF && jpeg.exif.is_none() {
                 jpeg.exif = contents.strip_prefix(EXIF_BEGIN).map(<[u8]>::to_vec);
             }
-            let beside = BESIDE.iter().any(|(kind, begin)| marker == *kind && contents.starts_with(begin));
-            if beside || PICTURE.iter().any(|markers| markers.contains(&marker)) {
+            if let Some([number, of, part @ ..]) =
+                contents.strip_prefix(PROFILE_BEGIN).filter(|_| marker == PROFILE)
+            {
+                jpeg.profile.push((*number, *of, part.to_vec()));
+            }
+            let beside =
+                BESIDE.iter().find(|(kind, begin, _)| marker == *kind && contents.starts_with(begin));
+            if let Some((_, _, length)) = beside {
+                push(&mut jpeg.picture, marker, &beginning(marker, contents, *length)?)?;
+            } else if PICTURE.iter().any(|markers| markers.contains(&marker)) {
                 push(&mut jpeg.picture, marker, contents)?;
             }
             if marker == BESIDE[0].0 && scans + frames == 0 {
                 jpeg.seam = jpeg.picture.len();
             }
-            frames += u32::from(FRAMES.contains(&marker));
+            if is_frame(marker) {
+                frames += 1;
+                check_frame(marker, contents)?;
+            }
             if marker == SCAN {
                 scans += 1;
                 jpeg.picture.extend_from_slice(entropy(&mut rest)?);
             }
         }
-        if frames > 0 && scans > 0 { Ok(jpeg) } else { Err(BadPhoto::Damaged) }
+        if frames == 1 && (1..=SCANS_MAX).contains(&scans) { Ok(jpeg) } else { Err(BadPhoto::Damaged) }
+    }
+
+    /// The colour profile without what it tells; none where it is none, or too large.
+    fn profile(&self) -> Option<Vec<u8>> {
+        let mut parts: Vec<_> = self.profile.iter().collect();
+        parts.sort_by_key(|(number, ..)| *number);
+        let count = parts.len();
+        let in_order = parts
+            .iter()
+            .zip(1_usize..)
+            .all(|((number, of, _), expected)| usize::from(*number) == expected && usize::from(*of) == count);
+        let bytes: usize = parts.iter().map(|(.., part)| part.len()).sum();
+        if !in_order || bytes > icc::PROFILE_BYTES_MAX {
+            return None;
+        }
+        icc::rebuild(&parts.iter().flat_map(|(.., part)| part.iter().copied()).collect::<Vec<u8>>())
     }
 
     /// The picture, with that much of what a camera writes.
@@ -63,10 +103,40 @@ impl Jpeg {
         if let Some(exif) = exif {
             push(&mut bytes, EXIF, &[EXIF_BEGIN, exif].concat())?;
         }
+        if let Some(profile) = self.profile() {
+            let parts = profile.chunks(PROFILE_PART_BYTES);
+            let count = u8::try_from(parts.len()).map_err(|_| BadPhoto::Damaged)?;
+            for (part, number) in parts.zip(1_u8..) {
+                push(&mut bytes, PROFILE, &[PROFILE_BEGIN, &[number, count], part].concat())?;
+            }
+        }
         bytes.extend_from_slice(&self.picture[self.seam..]);
         bytes.extend_from_slice(&[0xff, END]);
         Ok(bytes)
     }
+}
+
+fn is_frame(marker: u8) -> bool {
+    (0xc0..=0xcf).contains(&marker) && !NO_FRAMES.contains(&marker)
+}
+
+/// That a frame is one that is in use, and of a size that may be.
+fn check_frame(marker: u8, contents: &[u8]) -> Result<(), BadPhoto> {
+    let [_, h0, h1, w0, w1, ..] = contents else { return Err(BadPhoto::Damaged) };
+    if !FRAMES.contains(&marker) {
+        return Err(BadPhoto::Damaged);
+    }
+    pixels::count(u16::from_be_bytes([*w0, *w1]).into(), u16::from_be_bytes([*h0, *h1]).into())?;
+    Ok(())
+}
+
+/// So many bytes of a segment; of a JFIF one, which may end with a smaller copy of the picture, without that.
+fn beginning(marker: u8, contents: &[u8], length: usize) -> Result<Vec<u8>, BadPhoto> {
+    let mut beginning = contents.get(..length).ok_or(BadPhoto::Damaged)?.to_vec();
+    if marker == BESIDE[0].0 {
+        beginning[12..14].fill(0);
+    }
+    Ok(beginning)
 }
 
 fn push(bytes: &mut Vec<u8>, marker: u8, contents: &[u8]) -> Result<(), BadPhoto> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action as _, UrlStyle};
 use url::Url;
 
@@ -78,8 +79,50 @@ impl Store {
     /// Where to DELETE it.
     #[must_use]
     pub fn delete(&self, key: &Key) -> Url {
-        unasked(self.bucket.delete_object(self.credentials.as_ref(), &key.0).sign(VALID))
+        self.delete_listed(&key.0)
     }
+
+    /// Where to DELETE what a list named.
+    #[must_use]
+    pub fn delete_listed(&self, key: &str) -> Url {
+        unasked(self.bucket.delete_object(self.credentials.as_ref(), key).sign(VALID))
+    }
+
+    /// Where to GET a list of what is under a key, from where the last list ended.
+    #[must_use]
+    pub fn list(&self, key: &Key, token: Option<String>) -> Url {
+        let mut list = self.bucket.list_objects_v2(self.credentials.as_ref());
+        list.with_prefix(under(key));
+        if let Some(token) = token {
+            list.with_continuation_token(token);
+        }
+        list.sign(VALID)
+    }
+}
+
+fn under(key: &Key) -> String {
+    format!("{}/", key.0)
+}
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Keys.
+    pub keys: Vec<String>,
+    /// By what the next part is asked for; none in the last one.
+    pub next: Option<String>,
+}
+
+/// Reads a list of what is under a key. What else the store may have listed is passed over.
+///
+/// # Errors
+/// When it is none.
+pub fn read_list(key: &Key, answer: &[u8]) -> Result<Listed, BadStore> {
+    let text = std::str::from_utf8(answer).map_err(|e| BadStore(e.to_string()))?;
+    let page = ListObjectsV2::parse_response(text).map_err(|e| BadStore(format!("no list: {e}")))?;
+    let mut keys: Vec<String> = page.contents.into_iter().map(|object| object.key).collect();
+    keys.retain(|listed| listed.starts_with(&under(key)));
+    Ok(Listed { keys, next: page.next_continuation_token })
 }
 
 /// Without a signature nothing is asked in the query.
@@ -92,7 +135,7 @@ fn unasked(mut url: Url) -> Url {
 
 #[cfg(test)]
 mod tests {
-    use super::{Key, Store, StoreSettings};
+    use super::{Key, Store, StoreSettings, read_list};
 
     #[test]
     fn keys_mean_the_same_to_every_store() {
@@ -129,5 +172,28 @@ mod tests {
             "{signed}"
         );
         assert!(Store::new(StoreSettings::default()).is_err());
+    }
+
+    #[test]
+    fn a_list_is_of_what_is_under_the_key_and_goes_on() {
+        let key = Key::new("photos/a").expect("a key");
+        let page = |more: &str| {
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\
+                 <ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><EncodingType>url</EncodingType>\
+                 <Contents><Key>photos%2Fa%2F1</Key><Size>5</Size></Contents><Contents><Key>photos/a/2</Key></Contents>\
+                 <Contents><Key>photos/ab/3</Key></Contents>{more}</ListBucketResult>"
+            )
+        };
+        let last = read_list(&key, page("<IsTruncated>false</IsTruncated>").as_bytes()).expect("a list");
+        assert_eq!(
+            (last.keys.as_slice(), last.next),
+            (&["photos/a/1".to_owned(), "photos/a/2".to_owned()][..], None)
+        );
+        let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+        assert_eq!(read_list(&key, page(more).as_bytes()).expect("a list").next.as_deref(), Some("t"));
+        for bad in ["", "<html/>", "<ListBucketResult", "\u{0}"] {
+            assert!(read_list(&key, bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use url::Url;
 
 use self::bindings::Component;
 use self::bindings::exports::petwalker::media::photos::{self as wit, Refusal, RefusalCode};
-use crate::domain::{BadPhoto, Key, PHOTO_BYTES_MAX, PhotoType, Store, StoreSettings, clean};
+use crate::domain::{BadPhoto, Key, PHOTO_BYTES_MAX, PhotoType, Store, StoreSettings, clean, read_list};
 
 impl wit::Guest for Component {
     async fn store(key: String, bytes: Vec<u8>) -> Result<wit::PhotoType, Refusal> {
@@ -35,17 +35,39 @@ impl wit::Guest for Component {
         }
     }
 
+    async fn remove_all(key: String) -> Result<(), Refusal> {
+        let (key, store) = (known(&key)?, store().await?);
+        let mut token = None;
+        loop {
+            let (status, answer) = ask(Method::Get, &store.list(&key, token)).await?;
+            if status != StatusCode::OK {
+                return Err(unexpected("GET of a list", status));
+            }
+            let listed = read_list(&key, &answer).map_err(|bad| unavailable(bad.to_string()))?;
+            for object in &listed.keys {
+                delete(&store.delete_listed(object)).await?;
+            }
+            match listed.next {
+                Some(next) => token = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
     async fn remove(keys: Vec<String>) -> Result<(), Refusal> {
         let keys = keys.iter().map(|key| known(key)).collect::<Result<Vec<_>, _>>()?;
         let store = store().await?;
         for key in keys {
-            let (status, _) = ask(Method::Delete, &store.delete(&key)).await?;
-            if !status.is_success() && status != StatusCode::NOT_FOUND {
-                return Err(unexpected("DELETE", status));
-            }
+            delete(&store.delete(&key)).await?;
         }
         Ok(())
     }
+}
+
+async fn delete(url: &Url) -> Result<(), Refusal> {
+    let (status, _) = ask(Method::Delete, url).await?;
+    let gone = status.is_success() || status == StatusCode::NOT_FOUND;
+    if gone { Ok(()) } else { Err(unexpected("DELETE", status)) }
 }
 
 fn known(key: &str) -> Result<Key, Refusal> {
@@ -118,7 +140,7 @@ impl From<BadPhoto> for Refusal {
     fn from(bad: BadPhoto) -> Self {
         let code = match bad {
             BadPhoto::Unknown => RefusalCode::UnsupportedMediaType,
-            BadPhoto::Damaged | BadPhoto::TooLarge => RefusalCode::Invalid,
+            BadPhoto::Damaged | BadPhoto::TooLarge | BadPhoto::TooManyPixels => RefusalCode::Invalid,
         };
         Self { code, message: bad.to_string(), field: Some("photo".to_owned()) }
     }

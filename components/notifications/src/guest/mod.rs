@@ -2,7 +2,7 @@
 
 mod bindings;
 
-use petwalker_store::Database;
+use petwalker_store::{Ambient, Database};
 
 use self::bindings::Component;
 use self::bindings::exports::petwalker::notifications::inbox as wit;
@@ -94,6 +94,14 @@ impl wit::Guest for Component {
             next: page.next.map(|id| id.to_string()),
             unread: page.unread,
         })
+    }
+
+    async fn forget(account_id: String) -> Result<(), wit::Refusal> {
+        Ok(service::forget(&global()?, parse("account_id", &account_id)?)?)
+    }
+
+    async fn purge() -> Result<u64, wit::Refusal> {
+        Ok(service::purge(&global()?, Ambient::now())?)
     }
 
     async fn mark_read(caller: wit::Caller, up_to: String) -> Result<u32, wit::Refusal> {

@@ -1,6 +1,6 @@
 //! Filling inboxes from events, and reading them.
 
-use petwalker_kernel::{AccountId, EventId};
+use petwalker_kernel::{AccountId, EventId, Millis, UtcMillis};
 use petwalker_store::{OffsetError, Sql, SqlError, consume_events, get_offset, transaction};
 
 use crate::domain::{Happening, closest, told};
@@ -11,6 +11,11 @@ mod tests;
 
 /// The name under which offsets are kept.
 pub const CONSUMER: &str = "notifications";
+
+/// How long a notification is kept.
+pub const KEPT_FOR: Millis = Millis::from_mins(90 * 24 * 60);
+/// Notifications that one call removes: writers wait meanwhile.
+pub const PURGED_MAX: u32 = 500;
 
 /// Why a call was refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +106,22 @@ pub fn list(
     notifications.truncate(limit as usize);
     let next = notifications.last().filter(|_| more).map(|last| last.id);
     Ok(Page { notifications, next, unread: sql::unread(sql, account)? })
+}
+
+/// Removes all that somebody was told who was erased. Repeating it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), Refusal> {
+    Ok(sql::forget(sql, account)?)
+}
+
+/// Removes what was told longer ago than [`KEPT_FOR`], at most [`PURGED_MAX`]; how many.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge(sql: &impl Sql, now: UtcMillis) -> Result<u64, Refusal> {
+    Ok(sql::purge(sql, now.minus(KEPT_FOR), PURGED_MAX)?)
 }
 
 /// Marks as read what an account was told up to one of them. How many are unread then.

@@ -24,6 +24,30 @@ pub struct Notification {
     pub read: bool,
 }
 
+/// Removes all that an account was told.
+///
+/// # Errors
+/// When the database fails.
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
+    sql.execute("DELETE FROM notifications WHERE account_id = ?1", &[Value::display(&account)])?;
+    Ok(())
+}
+
+/// Removes notifications from before a moment, at most `limit`; how many. Only reads where there are none.
+///
+/// # Errors
+/// When the database fails.
+pub fn purge(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<u64, SqlError> {
+    if sql.first("SELECT 1 FROM notifications WHERE at_ms < ?1 LIMIT 1", &[before.into()])?.is_none() {
+        return Ok(0);
+    }
+    sql.execute(
+        "DELETE FROM notifications WHERE (account_id, id) IN \
+         (SELECT account_id, id FROM notifications WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
+        &[before.into(), limit.into()],
+    )
+}
+
 /// Tells an account something, in the newest words there are for it. One event tells an account one thing.
 ///
 /// # Errors

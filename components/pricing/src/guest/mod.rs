@@ -9,7 +9,7 @@ use petwalker_store::{Ambient, Command, CommandError, Database, OwnersEvent};
 use self::bindings::Component;
 use self::bindings::exports::petwalker::pricing::quotes as wit;
 use crate::domain::{Line, LineKind, Outcome, Size};
-use crate::service::{self, Refusal, Request};
+use crate::service::{self, CouponNews, Refusal, Request};
 use crate::sql::Quote;
 
 impl wit::Guest for Component {
@@ -21,18 +21,18 @@ impl wit::Guest for Component {
         let account = tutor(&caller)?;
         let command = Command { actor: caller.account_id, id: command.id, fingerprint: command.fingerprint };
         let request = convert_request(request)?;
-        let region = Database::open("region").map_err(Refusal::from)?;
-        let global = Database::open("global").map_err(Refusal::from)?;
+        let (region, global) = databases()?;
         let quote =
             Ambient::moment(|moment| service::create(&region, &global, moment, &command, account, &request))?;
         Ok(quote_to_wit(quote))
     }
 
-    fn get(caller: wit::Caller, id: String) -> Result<wit::Quote, wit::Refusal> {
+    fn get(caller: wit::Caller, id: String, key: Option<Vec<u8>>) -> Result<wit::Quote, wit::Refusal> {
         let account = tutor(&caller)?;
+        let key = seal_key(key)?;
         let id = id.parse().map_err(|_| Refusal::NotFound)?;
         let region = Database::open("region").map_err(Refusal::from)?;
-        Ok(quote_to_wit(service::get(&region, account, id)?))
+        Ok(quote_to_wit(service::get(&region, account, id, key.as_ref())?))
     }
 
     fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {
@@ -42,6 +42,25 @@ impl wit::Guest for Component {
         let events = events.into_iter().map(event).collect::<Result<_, Refusal>>()?;
         let region = Database::open("region").map_err(Refusal::from)?;
         Ok(service::take_over(&region, events)?)
+    }
+
+    async fn hold_coupon(caller: wit::Caller, id: String) -> Result<(), wit::Refusal> {
+        let account = tutor(&caller)?;
+        let id = id.parse().map_err(|_| Refusal::NotFound)?;
+        let (region, global) = databases()?;
+        Ok(service::hold_coupon(&region, &global, Ambient::now(), account, id)?)
+    }
+
+    async fn note_coupons(notes: Vec<wit::CouponNote>) -> Result<(), wit::Refusal> {
+        let (region, global) = databases()?;
+        for note in notes {
+            let news = match note.quote_id {
+                Some(id) => CouponNews::Booked(id.parse().map_err(|_| Refusal::NotFound)?),
+                None => CouponNews::CostNothing,
+            };
+            service::note_coupon(&region, &global, &note.ride_id, &news)?;
+        }
+        Ok(())
     }
 
     fn settle(id: String, outcome: wit::RideOutcome) -> Result<wit::Settlement, wit::Refusal> {
@@ -62,6 +81,11 @@ impl wit::Guest for Component {
             platform_fee_bp: settlement.platform_fee.0,
         })
     }
+}
+
+/// The region's database and the global one.
+fn databases() -> Result<(Database, Database), Refusal> {
+    Ok((Database::open("region")?, Database::open("global")?))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape map_err asks for")]
@@ -160,10 +184,11 @@ impl From<Refusal> for wit::Refusal {
                 Code::Invalid
             }
             Refusal::NotFound => Code::NotFound,
-            Refusal::Forbidden => Code::Forbidden,
+            Refusal::Forbidden | Refusal::Erased => Code::Forbidden,
             Refusal::NoTariff => Code::NoTariff,
             Refusal::CouponRefused(_) => Code::CouponRefused,
             Refusal::Command(CommandError::KeyReused(_)) => Code::KeyReused,
+            Refusal::Command(CommandError::QuotaReached { .. }) => Code::QuotaReached,
             Refusal::Command(CommandError::Sql(_)) => Code::Unavailable,
         };
         let field = match &refusal {

@@ -66,9 +66,10 @@ fn make_rows(sql: &impl Sql, envelope: &Envelope, key: Option<&SealKey>) -> Resu
     let Some(key) = key.filter(|_| envelope.event_type == Promised::TYPE) else { return Ok(()) };
     let promised: Promised = envelope.facts().map_err(|e| SqlError::Stored(e.to_string()))?;
     let quote = promised.quote(key)?;
-    sql::insert_quote(sql, &quote)?;
+    sql::insert_quote(sql, &quote, key)?;
     match &envelope.command {
-        Some(mark) => remember(sql, mark, &quote, envelope.at_ms),
+        // What an owner keeps of the outcome.
+        Some(mark) => remember(sql, mark, &quote.id, envelope.at_ms),
         None => Ok(()),
     }
 }

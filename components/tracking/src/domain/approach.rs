@@ -26,6 +26,9 @@ pub struct Approach {
     /// When that was.
     pub at: UtcMillis,
     speed_m_s: f64,
+    /// Radius of 68 % confidence, metres; 0 in what was stored before it was kept.
+    #[serde(default)]
+    pub accuracy_m: f64,
 }
 
 /// When to expect a walker.
@@ -41,7 +44,7 @@ impl Approach {
     /// A walker whose first fix has come; none where it is too coarse.
     #[must_use]
     pub fn begin(fix: &TrackPoint) -> Option<Self> {
-        let begun = Self { place: fix.place, at: fix.at, speed_m_s: SPEED_M_S };
+        let begun = Self { place: fix.place, at: fix.at, speed_m_s: SPEED_M_S, accuracy_m: fix.accuracy_m };
         (fix.accuracy_m <= ACCURACY_MAX_M).then_some(begun)
     }
 
@@ -54,7 +57,7 @@ impl Approach {
         let speed = (self.place.distance_m(fix.place) / seconds).min(*SPEEDS_M_S.end());
         let kept = (-seconds / MEMORY_S).exp();
         self.speed_m_s = self.speed_m_s * kept + speed * (1.0 - kept);
-        (self.place, self.at) = (fix.place, fix.at);
+        (self.place, self.at, self.accuracy_m) = (fix.place, fix.at, fix.accuracy_m);
     }
 
     /// When to expect the walker at a fence.

@@ -1,13 +1,14 @@
 //! Which fixes count.
 //!
-//! One that is too coarse, or farther from the last good one than anybody moves in the time between, does not count; it
-//! stays stored. A run of fixes that the route does not come back from is taken as the better truth. Where they can be
+//! One that is too coarse, taken out of the walk's time, or farther from the last good one than anybody moves in the time
+//! between, does not count; it stays stored. A run of fixes that the route does not come back from is taken as the better truth. Where they can be
 //! reached from a fix shortly before, the receiver was late and caught up, and the way counts; otherwise the route begins
 //! anew there. So it does after a long silence in which the walker went somewhere: nothing was measured in it.
 
 use petwalker_kernel::Millis;
 
 use super::point::TrackPoint;
+use super::window::Window;
 
 /// Fixes coarser than this do not count, metres.
 pub(super) const ACCURACY_COUNTED_M: f64 = 50.0;
@@ -31,6 +32,8 @@ pub enum Verdict {
     Inaccurate,
     /// Too far for the time.
     Jump,
+    /// Taken before the walk or after what can be known.
+    OutOfTime,
 }
 
 /// A fix with what became of it.
@@ -44,8 +47,8 @@ pub struct Counted {
     pub begins: bool,
 }
 
-/// A verdict for each fix; they are in the order of time.
-pub(super) fn judge(points: Vec<TrackPoint>) -> Vec<Counted> {
+/// A verdict for each fix; they are in the order of time. Without a window every time is good.
+pub(super) fn judge(points: Vec<TrackPoint>, window: Option<Window>) -> Vec<Counted> {
     let mut judged: Vec<Counted> = Vec::with_capacity(points.len());
     let mut last_good: Option<TrackPoint> = None;
     // Jumps since the last good fix that agree among themselves.
@@ -53,6 +56,7 @@ pub(super) fn judge(points: Vec<TrackPoint>) -> Vec<Counted> {
     for point in points {
         let index = judged.len();
         let verdict = match last_good {
+            _ if window.is_some_and(|window| !window.holds(point.at)) => Verdict::OutOfTime,
             _ if point.accuracy_m > ACCURACY_COUNTED_M => Verdict::Inaccurate,
             Some(last) if !walkable(&last, &point) => {
                 if strays.last().is_some_and(|&s| !walkable(&judged[s].point, &point)) {

@@ -4,6 +4,10 @@ use petwalker_kernel::{GeoPoint, MarkId, UtcMillis};
 
 /// Marks of one walk: nobody notes more.
 pub const MARKS_MAX: u32 = 500;
+/// Of them, those of the kind photo.
+pub const PHOTOS_MAX: u32 = 50;
+/// How often marks and fences of one walk are written and changed: each time is an event.
+pub const CHANGES_MAX: u32 = 2_000;
 
 /// What was noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use super::fence::{Crossing, Fence, FenceKind, Fences, Phase};
 use super::live::Live;
 use super::point::TrackPoint;
 use super::seqs::{GAPS_MAX, Seqs};
+use super::window::Window;
 
 /// Points of one ride: a day at one a second.
 pub const POINTS_MAX: u32 = 86_400;
@@ -34,6 +35,19 @@ pub struct Progress {
     /// How often the track was told in the region's events.
     #[serde(default)]
     pub told: u32,
+    /// When points can have been taken; none where the walk has not started, or did before this was kept: then all count.
+    #[serde(default)]
+    pub window: Option<Window>,
+    /// How often marks and fences were changed.
+    #[serde(default)]
+    pub changes: u32,
+    /// Whether there was ever a mark of the kind photo, and so may be photos; taken for true where it was not kept.
+    #[serde(default = "yes")]
+    pub photographed: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// What a batch added.
@@ -71,13 +85,8 @@ impl Progress {
             }
             self.last.write(point, tail);
             self.count += 1;
-            match &mut self.live {
-                Some(live) => live.take(point),
-                None => self.live = Live::begin(point),
-            }
-            if let Some(live) = self.live.as_ref().filter(|live| live.is_at(point)) {
-                let crossed = self.fences.pass(Phase::Walk, live.place(), point.accuracy_m, point.at);
-                added.crossings.extend(crossed);
+            if self.window.is_none_or(|window| window.holds(point.at)) {
+                added.crossings.extend(self.follow(point));
             }
             if self.count.is_multiple_of(CHUNK_POINTS) {
                 added.full.push((self.count / CHUNK_POINTS - 1, std::mem::take(tail)));
@@ -96,6 +105,16 @@ impl Progress {
 }
 
 impl Progress {
+    /// Takes a point that can be of the walk into the figures; the fences that were crossed.
+    fn follow(&mut self, point: &TrackPoint) -> Vec<Crossing> {
+        match &mut self.live {
+            Some(live) => live.take(point),
+            None => self.live = Live::begin(point),
+        }
+        let Some(live) = self.live.as_ref().filter(|live| live.is_at(point)) else { return Vec::new() };
+        self.fences.pass(Phase::Walk, live.place(), point.accuracy_m, point.at)
+    }
+
     /// A walker has taken the ride: what is known of an earlier one's way is forgotten. The pets are brought back to where
     /// they are fetched, unless that was said otherwise.
     pub fn expect(&mut self, pickup: Fence, home: Fence) {
@@ -165,6 +184,7 @@ mod tests {
         type Before<'a> = (u32, &'a super::Seqs, &'a Option<Live>, super::Last);
         let before: Before<'_> = (progress.count, &progress.seqs, &progress.live, progress.last);
         let bytes = rmp_serde::to_vec(&before).expect("written");
+        progress.photographed = true;
         assert_eq!(rmp_serde::from_slice::<Progress>(&bytes).expect("read"), progress);
     }
 

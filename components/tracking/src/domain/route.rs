@@ -12,6 +12,7 @@ use super::filter::smooth;
 use super::judge::{Counted, Verdict, judge};
 use super::plane::Origin;
 use super::point::TrackPoint;
+use super::window::Window;
 
 /// A stretch without movement is a pause from this long.
 const PAUSE_MIN: Millis = Millis::from_secs(60);
@@ -118,7 +119,13 @@ impl Route {
 /// The route that fixes make, in whatever order they come.
 #[must_use]
 pub fn analyse(points: Vec<TrackPoint>) -> Route {
-    let points = judge(straighten(points));
+    analyse_within(points, None)
+}
+
+/// The same of those fixes that were taken in the walk's time, once clocks that jumped are put right.
+#[must_use]
+pub fn analyse_within(points: Vec<TrackPoint>, window: Option<Window>) -> Route {
+    let points = judge(straighten(points), window);
     let way: Vec<Step> = stretches(&points).iter().flat_map(|stretch| steps(stretch)).collect();
     let (Some(first), Some(last)) = (way.first(), way.last()) else {
         return Route { points, ..Route::default() };

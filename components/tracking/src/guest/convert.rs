@@ -7,7 +7,7 @@ use petwalker_store::OwnersEvent;
 use super::bindings::exports::petwalker::tracking::routes as wit;
 use crate::domain::{
     self, AccuracyClass, Circle, Fence, FenceKind, Fences, Live, Mark, MarkKind, Route, TOLERANCE_M_MAX,
-    TrackPoint, Verdict, View,
+    ToldMark, TrackPoint, Verdict, View,
 };
 use crate::service::{self, Batch, Receipt, Refusal, Report};
 use crate::sql::Keeper;
@@ -69,7 +69,13 @@ pub(super) fn receipt(receipt: &Receipt, watched: bool) -> wit::Receipt {
         duplicates: receipt.duplicates,
         progress: progress(&receipt.progress, receipt.next),
         fresh: if watched { receipt.fresh.iter().map(point_out).collect() } else { Vec::new() },
+        told: told(&receipt.told),
     }
+}
+
+pub(super) fn told(marks: &[ToldMark]) -> Vec<wit::ToldMark> {
+    let mark = |mark: &ToldMark| wit::ToldMark { event: mark.event, contiguous_seq: mark.contiguous };
+    marks.iter().map(mark).collect()
 }
 
 pub(super) fn progress(progress: &domain::Progress, next: domain::Precision) -> wit::Progress {
@@ -107,6 +113,10 @@ fn approach(progress: &domain::Progress) -> Option<wit::Approach> {
         distance_m: expected.distance_m,
         eta_ms: expected.eta.unsigned(),
     })
+}
+
+pub(super) const fn fix(approach: &domain::Approach) -> wit::Fix {
+    wit::Fix { place: position(approach.place), at: instant(approach.at), accuracy_m: approach.accuracy_m }
 }
 
 const fn kind(kind: FenceKind) -> wit::FenceKind {
@@ -208,6 +218,7 @@ pub(super) fn summary(route: &Route, fences: &Fences, hidden: Option<Circle>) ->
         points: count(route.points.len()),
         inaccurate: count(route.count(Verdict::Inaccurate)),
         jumps: count(route.count(Verdict::Jump)),
+        out_of_time: count(route.count(Verdict::OutOfTime)),
         ascent_m: route.ascent_m,
         crossings: fences
             .crossings()

@@ -3,7 +3,7 @@
 mod bindings;
 mod convert;
 
-use petwalker_kernel::{Millis, RideId};
+use petwalker_kernel::{Millis, RideId, UtcMillis};
 use petwalker_store::{Ambient, Database};
 
 use self::bindings::Component;
@@ -12,12 +12,16 @@ use crate::domain;
 use crate::service::{self, Batch, Refusal, Report};
 
 impl wit::Guest for Component {
-    fn ingest(batches: Vec<wit::Batch>) -> Result<Vec<Result<wit::Receipt, wit::Refusal>>, wit::Refusal> {
+    fn ingest(
+        batches: Vec<wit::Batch>,
+        published: Option<u64>,
+    ) -> Result<Vec<Result<wit::Receipt, wit::Refusal>>, wit::Refusal> {
         // What cannot be read is refused by itself; the rest goes into one transaction.
         let read: Vec<Result<Batch, Refusal>> = batches.iter().map(convert::batch).collect();
         let good: Vec<Batch> = read.iter().filter_map(|batch| batch.as_ref().ok().cloned()).collect();
         let sql = region()?;
-        let mut stored = Ambient::moment(|moment| service::ingest(&sql, moment, &good))?.into_iter();
+        let stored = Ambient::moment(|moment| service::ingest(&sql, moment, &good, published))?;
+        let mut stored = stored.into_iter();
         let answers = read.into_iter().map(|batch| match batch {
             Ok(batch) => {
                 let receipt = stored.next().unwrap_or(Err(Refusal::NotFound))?;
@@ -35,9 +39,28 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::expect(&sql, moment, ride, pickup, keeper.as_ref()))?)
     }
 
+    fn begin(ride_id: String, started_at: wit::Instant, skew_ms: u64) -> Result<(), wit::Refusal> {
+        let (sql, ride) = (region()?, ride(&ride_id)?);
+        let started_at = UtcMillis::new(started_at.epoch_ms);
+        let skew = Millis::new(i64::try_from(skew_ms).unwrap_or(i64::MAX));
+        Ok(Ambient::moment(|moment| service::begin(&sql, moment, ride, started_at, skew))?)
+    }
+
     fn settle(ride_id: String) -> Result<(), wit::Refusal> {
         let (sql, ride) = (region()?, ride(&ride_id)?);
         Ok(Ambient::moment(|moment| service::settle(&sql, moment, ride))?)
+    }
+
+    fn settle_due(lacking_ms: u32) -> Result<wit::Settled, wit::Refusal> {
+        let sql = region()?;
+        let lacking = Millis::new(lacking_ms.into());
+        let settled = Ambient::moment(|moment| service::settle_due(&sql, moment, lacking))?;
+        let service::Settled { told, unreadable, more } = settled;
+        Ok(wit::Settled { told, unreadable, more })
+    }
+
+    fn told_in(ride_id: String) -> Result<Vec<wit::ToldMark>, wit::Refusal> {
+        Ok(convert::told(&service::told_in(&region()?, ride(&ride_id)?)?))
     }
 
     fn take_over(events: Vec<wit::ReplicaEvent>) -> Result<u64, wit::Refusal> {
@@ -71,11 +94,15 @@ impl wit::Guest for Component {
         let mut known = Ambient::moment(|moment| service::approach(&sql, moment, &good))?.into_iter();
         let answers = read.into_iter().map(|report| {
             report?;
-            let progress = known.next().ok_or(Refusal::NotFound)?;
+            let progress = known.next().ok_or(Refusal::NotFound)??;
             let next = domain::precision(progress.live.as_ref(), &progress.fences, true);
             Ok(convert::progress(&progress, next))
         });
         Ok(answers.collect())
+    }
+
+    fn last_fix(ride_id: String) -> Result<Option<wit::Fix>, wit::Refusal> {
+        Ok(service::progress(&region()?, ride(&ride_id)?)?.approach.as_ref().map(convert::fix))
     }
 
     fn progress_of(ride_id: String, watched: bool) -> Result<wit::Progress, wit::Refusal> {
@@ -140,9 +167,19 @@ impl wit::Guest for Component {
         Ok(Ambient::moment(|moment| service::remove_mark(&sql, moment, ride, id))?)
     }
 
+    fn photographed(ride_id: String) -> Result<bool, wit::Refusal> {
+        Ok(service::progress(&region()?, ride(&ride_id)?)?.photographed)
+    }
+
     fn erase(ride_id: String) -> Result<bool, wit::Refusal> {
         let (sql, ride) = (region()?, ride(&ride_id)?);
         Ok(Ambient::moment(|moment| service::erase(&sql, moment, ride))?)
+    }
+
+    fn tracks_of(tutor_id: String) -> Result<Vec<String>, wit::Refusal> {
+        let tutor = tutor_id.parse().map_err(|_| Refusal::NotFound)?;
+        let rides = service::tracks_of(&region()?, tutor)?;
+        Ok(rides.iter().map(ToString::to_string).collect())
     }
 
     fn expired(days: u32) -> Result<Vec<String>, wit::Refusal> {
@@ -171,6 +208,7 @@ impl From<Refusal> for wit::Refusal {
         use wit::RefusalCode as Code;
         let (code, field) = match &refusal {
             Refusal::Invalid { field, .. } => (Code::Invalid, Some(field.clone())),
+            Refusal::LimitReached(_) => (Code::LimitReached, None),
             Refusal::NotFound => (Code::NotFound, None),
             Refusal::Sql(_) => (Code::Unavailable, None),
         };

@@ -1,6 +1,6 @@
 //! Fences and the way to them.
 
-use petwalker_kernel::{Moment, RideId, UtcMillis};
+use petwalker_kernel::{Millis, Moment, RideId, UtcMillis};
 use petwalker_store::{NewEvent, Region, Sql, SqlError, transaction};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +8,9 @@ use super::Refusal;
 use super::told::{News, tell};
 use crate::domain::{Circle, Crossing, Fence, FenceKind, Progress, TrackPoint};
 use crate::sql::{self, Keeper, Track};
+
+/// A device's clock may be ahead by so much: a fix of later would stand against all that come after it.
+const CLOCK_AHEAD_MAX: Millis = Millis::from_mins(1);
 
 /// A fix of a walker who is on the way to the pets.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,6 +118,7 @@ pub fn set_fences(
     let area = area.map(|circle| fence(FenceKind::Area, circle)).transpose()?;
     let home = home.map(|circle| fence(FenceKind::Home, circle)).transpose()?;
     change(sql, moment, ride, |track| {
+        super::count_change(&mut track.progress)?;
         let fences = &mut track.progress.fences;
         let pickup = fences.get(FenceKind::Pickup).map(|pickup| pickup.circle);
         let home = home.map_or_else(
@@ -133,7 +137,8 @@ pub fn set_fences(
     })
 }
 
-/// Takes fixes of walkers on their way, in one transaction; what is known of each track then.
+/// Takes fixes of walkers on their way, in one transaction; what is known of each track then. One that is of the future is
+/// refused by itself.
 ///
 /// # Errors
 /// When the database fails; then nothing is kept.
@@ -141,14 +146,23 @@ pub fn approach(
     sql: &impl Sql,
     moment: &mut Moment<'_>,
     reports: &[Report],
-) -> Result<Vec<Progress>, Refusal> {
+) -> Result<Vec<Result<Progress, Refusal>>, Refusal> {
     transaction(sql, |sql| {
         let mut known = Vec::with_capacity(reports.len());
         for Report { ride, fix } in reports {
+            if fix.at > moment.now.plus(CLOCK_AHEAD_MAX) {
+                let message = "is ahead of the clock here; set the device's".to_owned();
+                known.push(Err(Refusal::Invalid { field: "at".to_owned(), message }));
+                continue;
+            }
             let mut track = sql::track(sql, *ride)?.unwrap_or_default();
             let crossings = track.progress.approach(fix);
             announce(sql, moment, *ride, track.progress.fences.crossings().len(), &crossings)?;
-            known.push(track.progress.clone());
+            track.lack(moment.now);
+            if !crossings.is_empty() {
+                tell(sql, moment, *ride, &mut track, News::default())?;
+            }
+            known.push(Ok(track.progress.clone()));
             sql::keep(sql, moment.now, *ride, track)?;
         }
         Ok(known)
@@ -207,11 +221,12 @@ mod tests {
         let reports: Vec<Report> =
             (1..=60).map(|i| Report { ride, fix: fix(i, 600.0 - f64::from(i) * 10.0) }).collect();
         let known = approach(&sql, moment, &reports).expect("kept");
-        assert!(known[59].fences.get(FenceKind::Pickup).is_some_and(|pickup| pickup.inside));
+        let last = known[59].as_ref().expect("kept");
+        assert!(last.fences.get(FenceKind::Pickup).is_some_and(|pickup| pickup.inside));
         let out_and_back = |i: u32| f64::from(i.min(120 - i)) * 7.0;
         let points = (1..=119).map(|i| fix(i, out_and_back(i))).collect();
         let batch = Batch { ride, points, watched: false };
-        ingest(&sql, moment, &[batch]).expect("stored").remove(0).expect("stored");
+        ingest(&sql, moment, &[batch], None).expect("stored").remove(0).expect("stored");
         let expected = [
             ("track.arrived", "pickup"),
             ("track.left", "home"),
@@ -226,6 +241,19 @@ mod tests {
             .collect();
         assert_eq!(told(&sql), expected);
         assert_eq!(progress(&sql, ride).expect("read").fences.crossings().len(), 5);
+    }
+
+    #[test]
+    fn a_fix_of_the_future_does_not_stand_against_those_that_come_after_it() {
+        let (sql, ride) = database();
+        let at = |seconds: i64| Report {
+            ride,
+            fix: TrackPoint { at: NOW.plus(petwalker_kernel::Millis::from_secs(seconds)), ..fix(1, 30.0) },
+        };
+        let known = approach(&sql, &mut at_now(), &[at(61), at(-5), at(60)]).expect("kept");
+        assert!(matches!(&known[0], Err(Refusal::Invalid { field, .. }) if field == "at"), "{known:?}");
+        let seen = |index: usize| known[index].as_ref().expect("kept").approach.map(|a| a.at);
+        assert_eq!((seen(1), seen(2)), (Some(at(-5).fix.at), Some(at(60).fix.at)));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use petwalker_seal::SealKey;
 use petwalker_store::{NativeDatabase, OwnersEvent, Sql as _, read_after};
 
 use super::{
-    Batch, Receipt, Refusal, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
+    Batch, Receipt, Refusal, begin, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
     put_mark, remove_mark, route, settle, take_over,
 };
-use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint};
+use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint, Verdict};
 use crate::sql::Keeper;
 
 const SCHEMA: &str = include_str!("../../../../db-schema/region/schema.sql");
@@ -36,7 +36,7 @@ fn moment(now: UtcMillis) -> Moment<'static> {
 }
 
 fn append(sql: &NativeDatabase, batch: Batch) -> Result<Receipt, Refusal> {
-    ingest(sql, &mut moment(NOW), &[batch])?.remove(0)
+    ingest(sql, &mut moment(NOW), &[batch], None)?.remove(0)
 }
 
 fn seqs(points: &[TrackPoint]) -> Vec<u32> {
@@ -85,7 +85,7 @@ fn any_cursor_reads_what_came_after_it() {
 fn one_batch_of_many_is_refused_alone() {
     let (sql, [ride, other]) = setting();
     let batches = [batch(ride, 1..=2), batch(ride, 1..=1_001), batch(other, 1..=1), batch(ride, 2..=3)];
-    let receipts = ingest(&sql, &mut moment(NOW), &batches).expect("stored");
+    let receipts = ingest(&sql, &mut moment(NOW), &batches, None).expect("stored");
     assert!(matches!(receipts[1], Err(Refusal::Invalid { .. })), "{:?}", receipts[1]);
     let stored = |index: usize| seqs(&receipts[index].as_ref().expect("stored").fresh);
     assert_eq!([stored(0), stored(2), stored(3)], [vec![1, 2], vec![1], vec![3]]);
@@ -109,7 +109,8 @@ fn what_fails_is_not_stored_by_half() {
 fn a_track_is_erased_when_asked_or_old() {
     let (sql, [ride, other]) = setting();
     append(&sql, batch(ride, 1..=300)).expect("stored");
-    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)]).expect("stored")[0]
+    ingest(&sql, &mut moment(NOW.plus(Millis::from_mins(60))), &[batch(other, 1..=300)], None)
+        .expect("stored")[0]
         .as_ref()
         .expect("stored");
     let left = |ride| points_after(&sql, ride, 0).expect("read").len();
@@ -189,4 +190,66 @@ fn a_walk_that_ended_is_told_whole_and_erased_everywhere() {
     assert!(erase(&owner, &mut now, ride).expect("erased"));
     follow();
     assert_eq!(route(&standby, ride).expect("a route").points.len(), 0);
+}
+
+/// A walk northwards at 1.4 m/s from a moment on, with a fix each 5 s.
+fn walk_from(first_seq: u32, start: UtcMillis, seconds: i64) -> Vec<TrackPoint> {
+    (0_u32..)
+        .map(|step| (step, i64::from(step) * 5))
+        .take_while(|(_, second)| *second <= seconds)
+        .map(|(step, second)| {
+            let at = start.plus(Millis::from_secs(second));
+            let lat = -23.55 + f64::from(step) * 7.0 / 111_195.0;
+            TrackPoint::new(first_seq + step, at, (lat, -46.63), 5.0, None).expect("in range")
+        })
+        .collect()
+}
+
+#[test]
+fn only_points_of_the_walk_itself_count() {
+    let (sql, [ride, unbegun]) = setting();
+    let skew = Millis::from_secs(120);
+    let hour = |hours: i64| NOW.plus(Millis::from_mins(hours * 60));
+    for _ in 0..2 {
+        begin(&sql, &mut moment(NOW), ride, NOW, skew).expect("begun");
+    }
+    // It was begun once: another start changes nothing.
+    begin(&sql, &mut moment(NOW), ride, hour(-9), skew).expect("begun");
+    let forged = [
+        walk_from(1, hour(-5), 3_600),
+        walk_from(6_001, hour(24), 3_600),
+        walk_from(8_001, UtcMillis::new(4_000_000_000_000), 60),
+    ];
+    for points in forged {
+        let count = points.len();
+        let receipt = ingest(&sql, &mut moment(NOW), &[Batch { ride, points, watched: true }], None)
+            .expect("stored")
+            .remove(0)
+            .expect("stored");
+        assert_eq!((receipt.fresh.len(), receipt.progress.live), (count, None), "kept, and nothing measured");
+    }
+    let measured = route(&sql, ride).expect("read");
+    assert_eq!((measured.distance_m, measured.elapsed, measured.way.len()), (0.0, Millis::default(), 0));
+    // The walk itself is measured as if the rest were not there; its points come a minute after its end.
+    let end = NOW.plus(Millis::from_secs(660));
+    let points = walk_from(2_001, NOW, 600);
+    let count = points.len();
+    let walked = Batch { ride, points: points.clone(), watched: true };
+    let receipt = ingest(&sql, &mut moment(end), &[walked], None).expect("stored").remove(0).expect("stored");
+    assert!((receipt.progress.live.expect("seen").distance_m() - 840.0).abs() < 40.0);
+    let measured = route(&sql, ride).expect("read");
+    assert!((measured.distance_m - 840.0).abs() < 10.0, "{}", measured.distance_m);
+    assert_eq!((measured.elapsed, measured.way.len()), (Millis::from_secs(600), count));
+    assert!(measured.count(Verdict::OutOfTime) > 1_400);
+    // A device whose clock is a minute ahead and behind counts too, and one where the start is not known.
+    let (sql, _) = setting();
+    begin(&sql, &mut moment(NOW), ride, NOW, skew).expect("begun");
+    for (seq, start) in [(1, NOW.plus(Millis::from_secs(-60))), (101, NOW.plus(Millis::from_secs(60)))] {
+        let batch = Batch { ride, points: walk_from(seq, start, 50), watched: false };
+        ingest(&sql, &mut moment(NOW), &[batch], None).expect("stored").remove(0).expect("stored");
+    }
+    assert_eq!(route(&sql, ride).expect("read").count(Verdict::OutOfTime), 0);
+    let batch = Batch { ride: unbegun, points, watched: false };
+    ingest(&sql, &mut moment(NOW), &[batch], None).expect("stored").remove(0).expect("stored");
+    assert_eq!(route(&sql, unbegun).expect("read").way.len(), count);
 }

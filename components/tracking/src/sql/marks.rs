@@ -61,6 +61,30 @@ pub fn remove(sql: &impl Sql, ride: RideId, id: MarkId) -> Result<bool, SqlError
     Ok(gone > 0)
 }
 
+/// A mark of a ride.
+///
+/// # Errors
+/// When the database fails.
+pub fn get(sql: &impl Sql, ride: RideId, id: MarkId) -> Result<Option<Mark>, SqlError> {
+    let row = sql.first(
+        "SELECT id, kind, at_ms, lat, lon FROM track_marks WHERE ride_id = ?1 AND id = ?2",
+        &[Value::display(&ride), Value::display(&id)],
+    )?;
+    row.as_ref().map(read).transpose()
+}
+
+/// How many marks of the kind photo a ride has.
+///
+/// # Errors
+/// When the database fails.
+pub fn photos(sql: &impl Sql, ride: RideId) -> Result<u32, SqlError> {
+    let row = sql.first(
+        "SELECT count(*) FROM track_marks WHERE ride_id = ?1 AND kind = 'photo'",
+        &[Value::display(&ride)],
+    )?;
+    row.map_or(Ok(0), |row| row.uint(0))
+}
+
 /// How many marks a ride has.
 ///
 /// # Errors

@@ -4,9 +4,9 @@ pub mod marks;
 
 use petwalker_kernel::{AccountId, RideId, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Row, Sql, SqlError, Value};
 
-use crate::domain::{CHUNK_POINTS, Progress, TrackPoint, decode};
+use crate::domain::{CHUNK_POINTS, Progress, Told, TrackPoint, decode};
 
 /// A track but for its full chunks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,19 @@ pub struct Track {
     pub tail: Vec<u8>,
     /// Whose walk it is; none where it is not told in events.
     pub keeper: Option<Keeper>,
+    /// How much of it the events hold.
+    pub told: Told,
+    /// When it was changed last.
+    pub touched_at: UtcMillis,
+}
+
+impl Track {
+    /// Something came that no event holds yet, where the track is told in events at all.
+    pub fn lack(&mut self, now: UtcMillis) {
+        if self.keeper.is_some() {
+            self.told.lack(now);
+        }
+    }
 }
 
 /// Whose walk a track is of, and what its part of the events is sealed with.
@@ -34,7 +47,8 @@ pub struct Keeper {
 /// When the database fails.
 pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
     let row = sql.first(
-        "SELECT progress, tail, tutor_id, coalesce(seal_key, x'') FROM tracks WHERE ride_id = ?1",
+        "SELECT progress, tail, tutor_id, coalesce(seal_key, x''), touched_at_ms, told_bytes, \
+         untold_since_ms, told_in FROM tracks WHERE ride_id = ?1",
         &[Value::display(&ride)],
     )?;
     row.map(|row| {
@@ -42,9 +56,19 @@ pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
         let tutor_id = row.opt_text(2)?.map(str::parse).transpose().map_err(|e| stored(ride, &e))?;
         let keeper = tutor_id.zip(SealKey::from_slice(row.blob(3)?));
         let keeper = keeper.map(|(tutor_id, key)| Keeper { tutor_id, key });
-        Ok(Track { progress, tail: row.blob(1)?.to_vec(), keeper })
+        let touched_at = UtcMillis::new(row.int(4)?);
+        Ok(Track { progress, tail: row.blob(1)?.to_vec(), keeper, told: told(ride, &row)?, touched_at })
     })
     .transpose()
+}
+
+fn told(ride: RideId, row: &Row) -> Result<Told, SqlError> {
+    let since = row.opt_int(6)?.map(UtcMillis::new);
+    let marks = match row.blob(7)? {
+        [] => Vec::new(),
+        marks => rmp_serde::from_slice(marks).map_err(|e| stored(ride, &e))?,
+    };
+    Ok(Told::new(row.uint(5)?, since, marks))
 }
 
 /// Keeps a track.
@@ -53,11 +77,13 @@ pub fn track(sql: &impl Sql, ride: RideId) -> Result<Option<Track>, SqlError> {
 /// When the database fails.
 pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Result<(), SqlError> {
     let progress = rmp_serde::to_vec(&track.progress).map_err(|e| stored(ride, &e))?;
+    let told_in = rmp_serde::to_vec(track.told.marks()).map_err(|e| stored(ride, &e))?;
     sql.execute(
-        "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms, tutor_id, seal_key) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+        "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms, tutor_id, seal_key, told_bytes, \
+         untold_since_ms, told_in) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
          ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail, \
-         touched_at_ms = excluded.touched_at_ms, tutor_id = excluded.tutor_id, seal_key = excluded.seal_key",
+         touched_at_ms = excluded.touched_at_ms, tutor_id = excluded.tutor_id, seal_key = excluded.seal_key, \
+         told_bytes = excluded.told_bytes, untold_since_ms = excluded.untold_since_ms, told_in = excluded.told_in",
         &[
             Value::display(&ride),
             Value::Blob(progress),
@@ -65,9 +91,33 @@ pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Resul
             now.into(),
             track.keeper.as_ref().map(|keeper| keeper.tutor_id.to_string()).into(),
             track.keeper.as_ref().map(|keeper| keeper.key.as_bytes().as_slice()).into(),
+            Value::Integer(i64::try_from(track.told.bytes()).unwrap_or(i64::MAX)),
+            track.told.lacking_since().into(),
+            Value::Blob(told_in),
         ],
     )
     .map(drop)
+}
+
+/// Rides of whose tracks the events have lacked something since a moment or longer, the longest first.
+///
+/// # Errors
+/// When the database fails.
+pub fn lacking(sql: &impl Sql, since: UtcMillis, limit: u32) -> Result<Vec<RideId>, SqlError> {
+    let rows = sql.query(
+        "SELECT ride_id FROM tracks WHERE untold_since_ms <= ?1 ORDER BY untold_since_ms LIMIT ?2",
+        &[since.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// Takes a track off the ones that the events lack something of: what is stored of it cannot be read, so nothing can be told.
+///
+/// # Errors
+/// When the database fails.
+pub fn give_up(sql: &impl Sql, ride: RideId) -> Result<(), SqlError> {
+    sql.execute("UPDATE tracks SET untold_since_ms = NULL WHERE ride_id = ?1", &[Value::display(&ride)])
+        .map(drop)
 }
 
 /// Keeps a full chunk.
@@ -121,6 +171,18 @@ pub fn older_than(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<Vec<R
     let rows = sql.query(
         "SELECT ride_id FROM tracks WHERE touched_at_ms < ?1 ORDER BY touched_at_ms LIMIT ?2",
         &[before.into(), limit.into()],
+    )?;
+    rows.iter().map(|row| row.parse(0)).collect()
+}
+
+/// The rides of a tutor that have tracks.
+///
+/// # Errors
+/// When the database fails.
+pub fn tracks_of(sql: &impl Sql, tutor: AccountId, limit: u32) -> Result<Vec<RideId>, SqlError> {
+    let rows = sql.query(
+        "SELECT ride_id FROM tracks WHERE tutor_id = ?1 LIMIT ?2",
+        &[Value::display(&tutor), limit.into()],
     )?;
     rows.iter().map(|row| row.parse(0)).collect()
 }

@@ -27,6 +27,8 @@ pub(super) struct Pooled {
     snapshot: Option<Snapshot>,
     watch: Watch,
     options: PoolOptions,
+    /// Since when nobody uses it.
+    resting_since: Instant,
 }
 
 struct Prepared {
@@ -43,7 +45,18 @@ struct Snapshot {
 
 impl Pooled {
     pub(super) fn new(connection: Connection, watch: Watch, options: PoolOptions) -> Self {
-        Self { connection, statements: HashMap::new(), snapshot: None, watch, options }
+        let (statements, resting_since) = (HashMap::new(), Instant::now());
+        Self { connection, statements, snapshot: None, watch, options, resting_since }
+    }
+
+    /// Says that nobody uses it from now on.
+    pub(super) fn rest(&mut self) {
+        self.resting_since = Instant::now();
+    }
+
+    /// Whether nobody has used it for so long.
+    pub(super) fn unused_for(&self, time: Duration) -> bool {
+        self.resting_since.elapsed() >= time
     }
 
     /// Whether a component has begun a transaction and not ended it.

@@ -56,6 +56,50 @@ async fn writers_take_turns() {
     assert_eq!(count(&database).await, 160);
 }
 
+/// What a burst of connections took is given back.
+#[tokio::test]
+async fn connections_that_nobody_uses_are_closed() {
+    let options = PoolOptions { idle_timeout: Duration::from_millis(50), ..PoolOptions::default() };
+    let (_folder, database) = database(options).await;
+    let mut burst: Vec<_> = (0..20).map(|_| database.open()).collect();
+    for connection in &mut burst {
+        connection.execute("SELECT 1", vec![]).await.expect("read");
+    }
+    drop(burst);
+    assert_eq!(database.0.idle().len(), 20);
+    let began = std::time::Instant::now();
+    while database.0.idle().len() > 1 {
+        assert!(began.elapsed() < Duration::from_secs(10), "{} are open", database.0.idle().len());
+        assert_eq!(count(&database).await, 0);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_removed_is_in_no_file_once_the_log_was_emptied() {
+    let (folder, database) = database(PoolOptions::default()).await;
+    let secret = "the blue gate at Rua das Flores 4";
+    let holds = || {
+        let files = std::fs::read_dir(folder.path()).expect("a folder");
+        let files = files.map(|entry| std::fs::read(entry.expect("an entry").path()).expect("read"));
+        files.filter(|bytes| bytes.windows(secret.len()).any(|part| part == secret.as_bytes())).count()
+    };
+    let mut connection = database.open();
+    let insert = "INSERT INTO t (b) VALUES (?1)";
+    connection.execute(insert, vec![SqlValue::Text(secret.to_owned())]).await.expect("inserted");
+    assert!(database.empty_log().await.expect("emptied"));
+    assert_eq!(holds(), 1);
+    connection.execute("DELETE FROM t", vec![]).await.expect("removed");
+    assert!(database.empty_log().await.expect("emptied"));
+    assert_eq!(holds(), 0);
+    for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+        use std::os::unix::fs::PermissionsExt as _;
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+}
+
 #[tokio::test]
 async fn other_files_and_pragmas_are_out_of_reach() {
     let (folder, database) = database(PoolOptions::default()).await;

@@ -11,6 +11,7 @@ use super::connection::is_damage;
 use super::connector::PrimaryConnector;
 use super::{ReplicaError, ReplicaOptions, Shared};
 use crate::local::LocalDatabase;
+use crate::private;
 
 /// The file, in a folder numbered by how often the replica was made anew.
 const FILE: &str = "replica.db";
@@ -96,7 +97,7 @@ impl Replica {
 async fn source(options: &ReplicaOptions, number: u64) -> Result<libsql::Database, ReplicaError> {
     let path = path(&options.folder, number);
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)
+        private::create_folder(folder)
             .map_err(|source| ReplicaError::Folder { folder: folder.to_owned(), source })?;
     }
     let failed = |source| ReplicaError::Primary { url: options.url.clone(), source };
@@ -115,7 +116,7 @@ fn path(folder: &Path, number: u64) -> PathBuf {
 /// The numbers of the replicas that are there, rising.
 fn numbers(folder: &Path) -> Result<Vec<u64>, ReplicaError> {
     let wrong = |source| ReplicaError::Folder { folder: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(wrong)?;
+    private::create_folder(folder).map_err(wrong)?;
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;

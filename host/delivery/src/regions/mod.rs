@@ -9,21 +9,20 @@ mod atlas;
 mod edges;
 mod forward;
 mod health;
+mod leaving;
 mod peers;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use edge_runtime::route::Pattern;
 use edge_runtime::{Body, full_body};
-use futures::stream::{self, StreamExt as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::Incoming;
 use tokio::sync::{RwLock, watch};
 
@@ -32,8 +31,11 @@ pub use forward::{PeerTls, PeerTlsError, Peers};
 pub use health::Health;
 pub use peers::{Control, PeerDoor};
 
-use crate::problem::{problem, timed_out};
-use crate::public::{AccessLog, Public, incoming};
+use crate::access_log::AccessLog;
+use crate::bodies::Held;
+use crate::problem::problem;
+use crate::public::{Public, incoming};
+use crate::throttle::Throttle;
 
 /// The region that a request is for, among edges; and by which a component says that it is for another one.
 pub(crate) const REGION: HeaderName = HeaderName::from_static("edge-region");
@@ -72,8 +74,9 @@ impl Owned {
         Self { public, admitted: Arc::default() }
     }
 
-    /// Waits until every request under way has its answer. Nobody is admitted any more.
+    /// Waits until every request under way has its answer. Nobody is admitted any more, and who waits is answered now.
     pub async fn drained(&self) {
+        self.public.end_waits();
         drop(self.admitted.write().await);
     }
 }
@@ -110,10 +113,10 @@ pub struct RouterOptions {
     pub edges_path: String,
     /// How long a request waits for a region that is changing hands.
     pub wait: Duration,
-    /// How long a request may take, and so its body.
-    pub request_timeout: Duration,
     /// Bytes of a body that may be sent a second time.
     pub replay_bytes_max: usize,
+    /// How much clients may ask. The edge where a request comes in counts it, and no other.
+    pub throttle: Arc<Throttle>,
 }
 
 /// The service behind the public listener of a node among others.
@@ -124,6 +127,7 @@ pub struct Router {
     places: BTreeMap<String, Place>,
     peers: Arc<Peers>,
     health: Health,
+    stop: watch::Receiver<bool>,
     log: AccessLog,
 }
 
@@ -136,59 +140,38 @@ pub(crate) struct Origin {
 
 /// A request that can be sent again where the first attempt did not arrive.
 enum Sendable {
-    Again(Parts, Bytes),
+    /// Its body was read, and is accounted for meanwhile.
+    Again(Parts, Bytes, Arc<Held>),
+    /// Its body is passed on as it comes.
     Once(Request<Body>),
 }
 
 impl Sendable {
-    /// Reads a small body that is known to be small.
-    async fn new(request: Request<Body>, options: &RouterOptions) -> Result<Self, Box<Response<Body>>> {
-        let bytes_max = options.replay_bytes_max as u64;
-        let small = request.body().size_hint().upper().is_some_and(|upper| upper <= bytes_max);
-        if small { Self::read(request, options).await } else { Ok(Self::Once(request)) }
-    }
-
-    /// Reads a body that is small, though it may not say so: what only its component understands may have to go elsewhere.
-    async fn read(request: Request<Body>, options: &RouterOptions) -> Result<Self, Box<Response<Body>>> {
-        let reading = Self::read_up_to(request, options.replay_bytes_max);
-        let read = tokio::time::timeout(options.request_timeout, reading).await;
-        read.unwrap_or_else(|_| Err(Box::new(timed_out())))
-    }
-
-    async fn read_up_to(request: Request<Body>, bytes_max: usize) -> Result<Self, Box<Response<Body>>> {
-        if request.body().size_hint().lower() > bytes_max as u64 {
-            return Ok(Self::Once(request));
-        }
-        let (parts, mut body) = request.into_parts();
-        let broke_off = |_| Box::new(problem(StatusCode::BAD_REQUEST, "malformed", "the body broke off"));
-        let (mut frames, mut length) = (Vec::new(), 0);
-        while length <= bytes_max {
-            let Some(frame) = body.frame().await.transpose().map_err(broke_off)? else {
-                let whole =
-                    BodyExt::collect(StreamBody::new(stream::iter(frames))).await.map_err(broke_off)?;
-                return Ok(Self::Again(parts, whole.to_bytes()));
-            };
-            length += frame.data_ref().map_or(0, Bytes::len);
-            frames.push(Ok(frame));
-        }
-        let whole = StreamBody::new(stream::iter(frames).chain(BodyStream::new(body)));
-        Ok(Self::Once(Request::from_parts(parts, whole.boxed_unsync())))
+    /// Has the body read by `public`.
+    async fn read(
+        request: Request<Body>,
+        public: &Public,
+        client: IpAddr,
+    ) -> Result<Self, Box<Response<Body>>> {
+        let (request, held) = public.read(request, client).await?;
+        let (parts, body) = request.into_parts();
+        Ok(Self::Again(parts, body, Arc::new(held)))
     }
 
     /// The request, and itself where it can be sent again.
     fn take(self) -> (Request<Body>, Option<Self>) {
         match self {
             Self::Once(request) => (request, None),
-            Self::Again(parts, body) => {
+            Self::Again(parts, body, held) => {
                 let request = Request::from_parts(parts.clone(), full_body(body.clone()));
-                (request, Some(Self::Again(parts, body)))
+                (request, Some(Self::Again(parts, body, held)))
             }
         }
     }
 }
 
 impl Router {
-    /// Routes to `places`, with `front` for what is of no region, and forwards over `peers`.
+    /// Routes to `places`, with `front` for what is of no region, and forwards over `peers` until `stop`.
     #[must_use]
     pub fn new(
         options: RouterOptions,
@@ -197,24 +180,30 @@ impl Router {
         places: BTreeMap<String, Place>,
         peers: Arc<Peers>,
         health: Health,
+        stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { options, atlas, front, places, peers, health, log: AccessLog::new() }
+        Self { options, atlas, front, places, peers, health, stop, log: AccessLog::new() }
     }
 
     /// Answers one request of a client, and logs it.
     pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        let started = Instant::now();
-        let method = request.method().clone();
-        let path = request.uri().path().to_owned();
         let mut request = request.map(incoming);
+        let client = self.options.throttle.client(request.headers(), peer.ip());
+        let noted = self.log.begin(&mut request, client);
         // Only edges speak of these.
         for name in [REGION, HOPS, CLIENT] {
             request.headers_mut().remove(name);
         }
         begin_trace(request.headers_mut());
-        let response = self.route(request, Origin { client: peer.ip(), hops: 0 }).await;
-        self.log.note(&method, &path, response.status(), started);
+        let answer = |request| self.route(request, Origin { client, hops: 0 });
+        let mut response = self.options.throttle.guard(request, client, answer).await;
+        self.log.end(noted, &mut response);
         response
+    }
+
+    /// How much clients may ask.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.options.throttle
     }
 
     async fn route(&self, request: Request<Body>, origin: Origin) -> Response<Body> {
@@ -228,15 +217,19 @@ impl Router {
         if let Some(region) = named {
             return self.to_region(&region, request, origin).await;
         }
-        let sendable = match Sendable::read(request, &self.options).await {
-            Ok(sendable) => sendable,
+        let (request, held) = match self.front.read(request, origin.client).await {
+            Ok(read) => read,
             Err(refusal) => return *refusal,
         };
-        let (request, again) = sendable.take();
-        let mut response = self.front.answer(request, origin.client).await;
-        match (misdirected(&mut response), again) {
-            (Some(region), Some(again)) => self.send(&region, again, origin).await,
-            _ => response,
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts.clone(), body.clone());
+        let mut response = self.front.answer_read(request, origin.client).await;
+        match misdirected(&mut response) {
+            Some(region) => {
+                let again = Sendable::Again(parts, body, Arc::new(held));
+                self.send(&region, again, origin).await
+            }
+            None => response,
         }
     }
 
@@ -283,7 +276,12 @@ impl Router {
         request: Request<Body>,
         origin: Origin,
     ) -> Response<Body> {
-        match Sendable::new(request, &self.options).await {
+        let bytes_max = self.options.replay_bytes_max as u64;
+        // What is large, or may be, is read by the owner.
+        if request.body().size_hint().upper().is_none_or(|upper| upper > bytes_max) {
+            return self.send(region, Sendable::Once(request), origin).await;
+        }
+        match Sendable::read(request, &self.front, origin.client).await {
             Ok(sendable) => self.send(region, sendable, origin).await,
             Err(refusal) => *refusal,
         }
@@ -324,18 +322,31 @@ impl Router {
             let standing = standings.borrow_and_update().clone();
             match standing {
                 Standing::Here(owned) => {
+                    // A body is read before the request is admitted: who sends slowly must not hold a hand-over up.
+                    let (parts, body, held) = match sendable {
+                        Sendable::Again(parts, body, held) => (parts, body, held),
+                        Sendable::Once(request) => {
+                            match Sendable::read(request, &owned.public, origin.client).await {
+                                Ok(read) => {
+                                    sendable = read;
+                                    continue;
+                                }
+                                Err(refusal) => return (Ok(*refusal), None),
+                            }
+                        }
+                    };
                     // One that is drained has a writer waiting, behind which nobody is admitted.
                     let Ok(_admitted) = owned.admitted.clone().try_read_owned() else {
                         if wait(&mut standings, deadline).await {
+                            sendable = Sendable::Again(parts, body, held);
                             continue;
-                        } else {
-                            return (Ok(no_owner()), None);
                         }
+                        return (Ok(no_owner()), None);
                     };
-                    let (request, again) = sendable.take();
-                    let mut response = owned.public.answer(request, origin.client).await;
+                    let request = Request::from_parts(parts.clone(), body.clone());
+                    let mut response = owned.public.answer_read(request, origin.client).await;
                     if let Some(other) = misdirected(&mut response) {
-                        return (Err(other), again);
+                        return (Err(other), Some(Sendable::Again(parts, body, held)));
                     }
                     self.sign(&mut response, region);
                     return (Ok(response), None);
@@ -347,10 +358,15 @@ impl Router {
                     }
                     let (mut request, again) = sendable.take();
                     self.front.freshness().pass_on(request.headers_mut());
-                    match self.peers.forward(&edge, region, request, origin).await {
+                    let reads = request.method().is_safe();
+                    let forwarded = tokio::select! {
+                        forwarded = self.peers.forward(&edge, region, request, origin) => forwarded,
+                        () = leaving::given_up(self.stop.clone()), if reads => return (Ok(leaving::stopping()), None),
+                    };
+                    match forwarded {
                         Ok(mut response) => {
                             self.sign(&mut response, region);
-                            return (Ok(response), None);
+                            return (Ok(leaving::ending_between_events(response, &self.stop)), None);
                         }
                         Err(failure) => match again {
                             Some(again) if failure.never_arrived => sendable = again,

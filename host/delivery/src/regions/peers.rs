@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use edge_runtime::Body;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::{CLIENT, HOPS, Origin, REGION, Router};
@@ -58,6 +58,9 @@ impl PeerDoor {
         for name in [REGION, HOPS, CLIENT] {
             request.headers_mut().remove(name);
         }
-        self.router.to_region(&region, request, origin).await
+        let from_page = request.headers().contains_key(header::ORIGIN);
+        let mut response = self.router.to_region(&region, request, origin).await;
+        self.router.throttle().let_pages_read(from_page, &mut response);
+        response
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum End {
     Over,
     /// The access token ended.
     Token,
+    /// What the client watches is not theirs to see any more.
+    Forbidden,
     /// No answer to a ping, or no reading.
     Silent,
     /// Data on a socket that takes none.
@@ -54,6 +56,7 @@ impl End {
             Self::Stop => (CloseCode::Away, "the node stops; connect again"),
             Self::Over => (CloseCode::Normal, "it is over"),
             Self::Token => (CloseCode::Library(4401), "the access token ended; connect again with a new one"),
+            Self::Forbidden => (CloseCode::Library(4403), "this is not yours to watch any more"),
             Self::Silent => (CloseCode::Library(4408), "no answer to a ping, or nothing read"),
             Self::Policy => (CloseCode::Policy, "this socket takes no data"),
             Self::TooBig => (CloseCode::Size, "a frame is too large"),
@@ -70,6 +73,7 @@ impl End {
             Self::Stop => "stop",
             Self::Over => "over",
             Self::Token => "token",
+            Self::Forbidden => "forbidden",
             Self::Silent => "silent",
             Self::Policy => "policy",
             Self::TooBig => "too-big",

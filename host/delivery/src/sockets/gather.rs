@@ -1,35 +1,29 @@
 //! Frames of many sockets, handed to the component together.
 //!
 //! While one batch is on its way the next gathers, so a busy node makes large transactions and an idle one waits for
-//! nothing but the gathering time. A batch that takes the component down is halved until the frame at fault is alone.
+//! nothing but the gathering time. A batch that is refused as a whole is halved until the frame at fault is alone.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use edge_runtime::CallError;
 
 use super::format::Packed;
 use super::hub::{Hub, Item};
-use super::wire::{Answers, Frame, Frames};
+use super::queue::{Queue, Queued};
+use super::wire::{Answers, Frame, Frames, News};
 use crate::internal::{Internal, InternalError};
 
-/// Frames in one batch, and bytes.
-const FRAMES_MAX: usize = 1_024;
-const BYTES_MAX: usize = 4 << 20;
-/// Frames that wait for a batch. More than these stay with the clients that send them.
-pub(super) const WAITING_MAX: usize = 4_096;
-
-/// A frame on its way.
-pub(super) struct Pending {
-    pub key: Arc<str>,
-    pub context: Bytes,
-    pub body: Bytes,
-    /// Gets the message to the client.
-    pub answer: oneshot::Sender<Packed>,
-}
+/// How long one post may take.
+const POST_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a batch may take, its halves included, and how often a part of it may be refused: then the rest is, too.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(20);
+const FAILURES_MAX: u32 = 64;
+/// How long a batch waits before it is offered again to a component that answers as many requests as it may.
+const FULL_PAUSE: Duration = Duration::from_millis(20);
 
 /// Hands frames to the component.
+#[derive(Clone)]
 pub(super) struct Gatherer {
     pub internal: Internal,
     /// The internal path that takes frames.
@@ -37,76 +31,83 @@ pub(super) struct Gatherer {
     pub hub: Arc<Hub>,
     /// How long the first frame of a batch waits for others.
     pub gather: Duration,
+    pub queue: Arc<Queue>,
 }
 
 impl Gatherer {
     /// Runs until nobody can send frames any more.
-    pub(super) async fn run(self, mut frames: mpsc::Receiver<Pending>) {
-        while let Some(first) = frames.recv().await {
-            let mut bytes = first.body.len();
-            let mut batch = vec![first];
-            let deadline = tokio::time::Instant::now() + self.gather;
-            while batch.len() < FRAMES_MAX && bytes < BYTES_MAX {
-                match tokio::time::timeout_at(deadline, frames.recv()).await {
-                    Ok(Some(frame)) => {
-                        bytes += frame.body.len();
-                        batch.push(frame);
-                    }
-                    Ok(None) | Err(_) => break,
-                }
-            }
+    pub(super) async fn run(self) {
+        while let Some(batch) = self.queue.next(self.gather).await {
             metrics::histogram!("socket_batch_frames").record(len_f64(batch.len()));
+            let _on_its_way = self.queue.delivering().await;
             self.deliver(batch).await;
         }
     }
 
-    async fn deliver(&self, batch: Vec<Pending>) {
+    async fn deliver(&self, batch: Vec<Queued>) {
+        let begun = Instant::now();
+        let mut failures = 0;
         let mut work = vec![batch];
         while let Some(mut batch) = work.pop() {
-            match self.post(&batch).await {
-                Ok(answers) => self.answer(batch, answers),
-                Err(error @ InternalError::Call(_)) if batch.len() > 1 => {
-                    tracing::warn!(%error, frames = batch.len(), "a batch of frames failed; trying its halves");
-                    let half = batch.split_off(batch.len() / 2);
-                    work.extend([half, batch]);
+            let watched: Vec<bool> =
+                batch.iter().map(|queued| self.hub.is_watched(&queued.frame.key)).collect();
+            let error = match self.post(&batch, &watched).await {
+                Ok(answers) => {
+                    self.answer(batch, &watched, answers);
+                    continue;
                 }
-                Err(error) => {
-                    tracing::warn!(%error, frames = batch.len(), "frames were not taken");
-                    for frame in batch {
-                        let sorry = "the frame could not be taken; send it again";
-                        // A client that has gone needs no answer.
-                        drop(frame.answer.send(Packed::refusal("unavailable", sorry)));
-                    }
-                }
+                Err(error) => error,
+            };
+            let in_time = begun.elapsed() < DELIVERY_TIMEOUT;
+            if in_time && matches!(error, InternalError::Call(CallError::Full(_))) {
+                tokio::time::sleep(FULL_PAUSE).await;
+                work.push(batch);
+                continue;
+            }
+            failures += 1;
+            if in_time && batch.len() > 1 && failures <= FAILURES_MAX {
+                tracing::warn!(%error, frames = batch.len(), "a batch of frames was refused; trying its halves");
+                let half = batch.split_off(batch.len() / 2);
+                work.extend([half, batch]);
+            } else {
+                metrics::counter!("socket_frames_refused_total").increment(batch.len() as u64);
+                tracing::warn!(%error, frames = batch.len(), "frames were not taken");
+                batch.into_iter().for_each(|queued| queued.frame.refuse());
             }
         }
     }
 
-    async fn post(&self, batch: &[Pending]) -> Result<Answers, InternalError> {
-        let frames = batch.iter().map(|frame| Frame {
+    async fn post(&self, batch: &[Queued], watched: &[bool]) -> Result<Answers, InternalError> {
+        let frames = batch.iter().zip(watched).map(|(Queued { frame, .. }, watched)| Frame {
             key: &frame.key,
             context: &frame.context,
-            watched: self.hub.is_watched(&frame.key),
+            watched: *watched,
             body: &frame.body,
         });
-        let answers: Answers = self.internal.ask(&self.path, &Frames { frames: frames.collect() }).await?;
+        let frames = Frames { frames: frames.collect() };
+        let asked = tokio::time::timeout(POST_TIMEOUT, self.internal.ask(&self.path, &frames)).await;
+        let not_an_answer =
+            |reason: &str| InternalError::Answer { path: self.path.clone(), reason: reason.to_owned() };
+        let answers: Answers = asked.map_err(|_| not_an_answer("nothing in time"))??;
         if answers.answers.len() == batch.len() {
             Ok(answers)
         } else {
-            Err(InternalError::Answer {
-                path: self.path.clone(),
-                reason: "an answer for each frame".to_owned(),
-            })
+            Err(not_an_answer("an answer for each frame"))
         }
     }
 
-    fn answer(&self, batch: Vec<Pending>, answers: Answers) {
-        for (frame, answer) in batch.into_iter().zip(answers.answers) {
-            drop(frame.answer.send(Packed::new(answer.body.into_vec())));
+    fn answer(&self, batch: Vec<Queued>, watched: &[bool], answers: Answers) {
+        for ((Queued { frame, .. }, watched), answer) in batch.into_iter().zip(watched).zip(answers.answers) {
+            if frame.answer.send(Packed::new(answer.body.into_vec())).is_err() {
+                tracing::trace!("a client has gone before its frame was answered");
+            }
             if let Some(news) = answer.news {
-                let body = Packed::new(news.body.into_vec());
-                let item = Item { from: news.from, to: news.to, body, whole: news.whole, over: news.over };
+                let News { from, to, body, whole, over, audience } = news;
+                let item = Item { from, to, body: Packed::new(body.into_vec()), whole, over, audience };
                 self.hub.publish(&frame.key, item);
+            } else if !watched {
+                // Somebody may have begun to watch meanwhile.
+                self.hub.changed(&frame.key);
             }
         }
     }

@@ -12,32 +12,39 @@ mod format;
 mod gather;
 mod handshake;
 mod hub;
+mod queue;
 mod sender;
 mod subscriber;
+mod supervise;
 mod watcher;
 mod wire;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use edge_runtime::Body;
 use edge_runtime::route::Pattern;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use edge_runtime::{Body, Lane};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use self::connection::{Connection, End};
 use self::format::{Format, Packed};
-use self::gather::{Gatherer, Pending};
+use self::gather::Gatherer;
 use self::handshake::Handshake;
 pub use self::hub::Hub;
+pub(crate) use self::hub::{Mark, Waiting};
+use self::queue::Queue;
 use self::sender::Sender;
 use self::subscriber::{Executor, Subscriber};
+use self::supervise::supervise;
 use self::watcher::{Reader, Watcher};
 use self::wire::{Opened, Opening};
 use crate::internal::Internal;
 use crate::problem::{of_call, problem};
+use crate::throttle::{ACCOUNT, Counts, Hold, counted};
 
 /// What the bridge is told by the node file.
 #[derive(Clone, Debug)]
@@ -69,6 +76,10 @@ pub struct SocketOptions {
 pub struct Limits {
     /// Sockets open at once.
     pub sockets_max: usize,
+    /// Those of one address (of IPv6, of one /64) among them.
+    pub per_address_max: usize,
+    /// Those of one account.
+    pub per_account_max: usize,
     /// Bytes of one frame.
     pub frame_bytes_max: usize,
     /// Between pings. A client that says nothing from one to the next is given up.
@@ -101,9 +112,23 @@ pub struct Sockets {
     internal: Internal,
     reader: Reader,
     hub: Arc<Hub>,
-    frames: mpsc::Sender<Pending>,
+    frames: Arc<Queue>,
     permits: Arc<Semaphore>,
+    by_address: Arc<Counts<IpAddr>>,
+    by_account: Arc<Counts<HeaderValue>>,
     stop: watch::Receiver<bool>,
+}
+
+/// What a socket holds while it is open.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _of_address: Hold<IpAddr>,
+}
+
+/// What the component permits, and the account that it is counted for.
+struct Permission {
+    opened: Opened,
+    of_account: Option<Hold<HeaderValue>>,
 }
 
 impl Sockets {
@@ -115,17 +140,22 @@ impl Sockets {
         hub: Arc<Hub>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
-        let (frames, taken) = mpsc::channel(gather::WAITING_MAX);
+        let frames = Arc::new(Queue::default());
         let gatherer = Gatherer {
             internal: internal.clone(),
             path: options.take_path.clone(),
             hub: hub.clone(),
             gather: options.gather,
+            queue: frames.clone(),
         };
-        tokio::spawn(gatherer.run(taken));
-        let reader = Reader { internal: internal.clone(), path: options.read_path.clone() };
+        tokio::spawn(supervise("gatherer", move || gatherer.clone().run()));
+        let reader = |internal| Reader { internal, path: options.read_path.clone() };
         let mut stopped = stop.clone();
-        let following = reader.clone().follow(hub.clone());
+        let (following, followed) = (reader(internal.clone()), hub.clone());
+        let following = supervise("reader", move || following.clone().follow(followed.clone()));
+        // What a client causes queues with the others', and not before the node's own.
+        let internal = internal.in_lane(Lane::Held);
+        let reader = reader(internal.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = following => {}
@@ -133,7 +163,9 @@ impl Sockets {
             }
         });
         let permits = Arc::new(Semaphore::new(options.limits.sockets_max));
-        Arc::new(Self { options, internal, reader, hub, frames, permits, stop })
+        let by_address = Counts::new(options.limits.per_address_max);
+        let by_account = Counts::new(options.limits.per_account_max);
+        Arc::new(Self { options, internal, reader, hub, frames, permits, by_address, by_account, stop })
     }
 
     /// Whether a request asks for a socket at a path that takes them.
@@ -147,6 +179,16 @@ impl Sockets {
     /// Says that something of the key changed: those who watch it are told what.
     pub fn changed(&self, key: &str) {
         self.hub.changed(key);
+    }
+
+    /// Whether a socket at that path takes frames.
+    pub(crate) fn takes_frames(&self, path: &str) -> bool {
+        self.kind(path) == Some(Kind::Send)
+    }
+
+    /// Takes no frame any more: each is refused from now on, to be sent again elsewhere. Returns once what was taken is stored.
+    pub async fn take_no_more(&self) {
+        self.frames.close().await;
     }
 
     /// Waits until every socket has ended. Call it when the node stops: no socket is opened any more, and each takes its leave.
@@ -167,11 +209,11 @@ impl Sockets {
         }
     }
 
-    /// Answers a request for a socket: 101 and a socket, or why not.
-    pub async fn accept<B>(self: Arc<Self>, mut request: Request<B>) -> Response<Body> {
+    /// Answers a request of a client at that address for a socket: 101 and a socket, or why not.
+    pub async fn accept<B>(self: Arc<Self>, mut request: Request<B>, client: IpAddr) -> Response<Body> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (parts, _body) = request.into_parts();
-        match self.shake_hands(&parts, upgrade).await {
+        match self.shake_hands(&parts, client, upgrade).await {
             Ok(response) => response,
             Err(Refusal(response)) => *response,
         }
@@ -180,6 +222,7 @@ impl Sockets {
     async fn shake_hands(
         self: Arc<Self>,
         request: &http::request::Parts,
+        client: IpAddr,
         upgrade: OnUpgrade,
     ) -> Result<Response<Body>, Refusal> {
         let Some(kind) = self.kind(request.uri.path()) else {
@@ -191,17 +234,21 @@ impl Sockets {
             let detail = "the node has no more sockets to give";
             return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).into());
         };
+        let Some(of_address) = self.by_address.hold(counted(client)) else {
+            return Err(too_many("this address", self.options.limits.per_address_max).into());
+        };
+        let place = Place { _permit: permit, _of_address: of_address };
         let authorization = request.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let path = request.uri.path();
         let answer = handshake.answer();
         if kind == Kind::Subscribe {
             // Who it is, such a client tells once it is connected.
             let (path, authorization) = (path.to_owned(), authorization.map(str::to_owned));
-            tokio::spawn(self.converse(upgrade, path, authorization, permit));
+            tokio::spawn(self.converse(upgrade, path, authorization, place));
         } else {
-            let opened = self.permission(path, request.uri.query(), authorization).await?;
+            let permission = self.permission(path, request.uri.query(), authorization).await?;
             let sends = kind == Kind::Send;
-            tokio::spawn(self.serve(upgrade, sends, handshake.format, opened, permit));
+            tokio::spawn(self.serve(upgrade, sends, handshake.format, permission, place));
         }
         Ok(answer)
     }
@@ -212,7 +259,7 @@ impl Sockets {
         path: &str,
         query: Option<&str>,
         authorization: Option<&str>,
-    ) -> Result<Opened, Refusal> {
+    ) -> Result<Permission, Refusal> {
         let opening = Opening { path, query, authorization };
         let failed = |detail: &dyn std::fmt::Display| {
             tracing::error!(%detail, "the component's answer about a socket cannot be read");
@@ -229,7 +276,15 @@ impl Sockets {
             Err(error) => return Err(failed(&error)),
         };
         if response.status().is_success() {
-            return rmp_serde::from_slice(response.body()).map_err(|e| failed(&e));
+            let account = response.headers().get(ACCOUNT);
+            let of_account = match account.map(|account| self.by_account.hold(account.clone())) {
+                Some(None) => {
+                    return Err(too_many("this account", self.options.limits.per_account_max).into());
+                }
+                held => held.flatten(),
+            };
+            let opened = rmp_serde::from_slice(response.body()).map_err(|e| failed(&e))?;
+            return Ok(Permission { opened, of_account });
         }
         Err(response.map(edge_runtime::full_body).into())
     }
@@ -239,9 +294,10 @@ impl Sockets {
         upgrade: OnUpgrade,
         sends: bool,
         format: Format,
-        opened: Opened,
-        permit: OwnedSemaphorePermit,
+        permission: Permission,
+        place: Place,
     ) {
+        let Permission { opened, of_account } = permission;
         let until = (Instant::now() + left(opened.until_ms), End::Token);
         let Some(mut connection) = self.connect(upgrade, until).await else { return };
         let greeting = Packed::new(opened.greeting.into_vec());
@@ -256,19 +312,21 @@ impl Sockets {
             (Err(end), _) => end,
             (Ok(()), true) => {
                 let context = opened.context.into_vec().into();
-                let sender = Sender { key, context, format, frames: self.frames.clone() };
+                let (frames, number) = (self.frames.clone(), self.frames.number());
+                let sender = Sender { key, context, format, frames, number };
                 sender.run(&mut connection).await
             }
             (Ok(()), false) => {
                 let watching = self.hub.watch(&key, opened.cursor);
                 let reader = self.reader.clone();
-                let watcher = Watcher { key, format, reader, watching, cursor: opened.cursor };
+                let (cursor, context) = (opened.cursor, opened.context.into_vec().into());
+                let watcher = Watcher { key, format, reader, watching, cursor, context, audience: None };
                 watcher.run(&mut connection, &greeting).await
             }
         };
         connection.close(end).await;
         open.decrement(1.0);
-        drop(permit);
+        drop((place, of_account));
     }
 
     /// Serves a client that speaks `graphql-transport-ws`.
@@ -277,7 +335,7 @@ impl Sockets {
         upgrade: OnUpgrade,
         path: String,
         authorization: Option<String>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) {
         let late = End::Breach { code: 4408, reason: "connection_init did not come in time" };
         let Some(mut connection) = self.connect(upgrade, (Instant::now() + INTRODUCTION_MAX, late)).await
@@ -287,12 +345,16 @@ impl Sockets {
         let open = metrics::gauge!("sockets_open");
         open.increment(1.0);
         let end = match self.introduce(&mut connection, &path, authorization).await {
-            Ok(subscriber) => subscriber.run(&mut connection).await,
+            Ok((subscriber, of_account)) => {
+                let end = subscriber.run(&mut connection).await;
+                drop(of_account);
+                end
+            }
             Err(end) => end,
         };
         connection.close(end).await;
         open.decrement(1.0);
-        drop(permit);
+        drop(place);
     }
 
     /// Learns who the client is: by its first message, or else by its handshake.
@@ -301,10 +363,16 @@ impl Sockets {
         connection: &mut Connection,
         path: &str,
         authorization: Option<String>,
-    ) -> Result<Subscriber, End> {
+    ) -> Result<(Subscriber, Option<Hold<HeaderValue>>), End> {
         let authorization = subscriber::introduction(connection).await?.or(authorization);
-        let opened = match self.permission(path, None, authorization.as_deref()).await {
-            Ok(opened) => opened,
+        let Permission { opened, of_account } = match self
+            .permission(path, None, authorization.as_deref())
+            .await
+        {
+            Ok(permission) => permission,
+            Err(Refusal(response)) if response.status() == StatusCode::TOO_MANY_REQUESTS => {
+                return Err(End::Breach { code: 4429, reason: "this account has as many sockets as it may" });
+            }
             Err(Refusal(response)) if response.status().is_client_error() => {
                 return Err(End::Breach {
                     code: 4403,
@@ -315,12 +383,13 @@ impl Sockets {
         };
         connection.lasts_until(Instant::now() + left(opened.until_ms), End::Token);
         subscriber::acknowledge(connection).await?;
-        Ok(Subscriber::new(Executor {
+        let subscriber = Subscriber::new(Executor {
             internal: self.internal.clone(),
             path: self.options.subscribe_path.clone(),
             hub: self.hub.clone(),
             context: opened.context.into_vec().into(),
-        }))
+        });
+        Ok((subscriber, of_account))
     }
 
     async fn connect(&self, upgrade: OnUpgrade, until: (Instant, End)) -> Option<Connection> {
@@ -333,6 +402,21 @@ impl Sockets {
                 None
             }
         }
+    }
+}
+
+/// What a client is told that has as many sockets as it may.
+fn too_many(whose: &str, max: usize) -> Response<Body> {
+    let detail =
+        format!("{whose} has {max} sockets open, which is as many as it may; close one, then try again");
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too-many-sockets", &detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.frames.end();
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::connection::{Connection, End};
 use super::format::{Format, Packed};
-use super::gather::Pending;
+use super::queue::{Pending, Queue, unavailable};
 
 /// Frames of one socket on their way. A client that sends more waits, which its TCP connection tells it.
 const UNANSWERED_MAX: usize = 8;
@@ -19,7 +19,9 @@ pub(super) struct Sender {
     pub key: Arc<str>,
     pub context: Bytes,
     pub format: Format,
-    pub frames: mpsc::Sender<Pending>,
+    pub frames: Arc<Queue>,
+    /// The socket's number in the queue.
+    pub number: u64,
 }
 
 impl Sender {
@@ -55,11 +57,14 @@ impl Sender {
                 Ok(body) => {
                     let pending =
                         Pending { key: self.key.clone(), context: self.context.clone(), body, answer };
-                    if self.frames.send(pending).await.is_err() {
-                        return End::Stop;
+                    self.frames.put(self.number, pending).await;
+                }
+                Err(unreadable) => {
+                    let refusal = Packed::refusal("malformed", &unreadable.to_string());
+                    if answer.send(refusal).is_err() {
+                        return End::Unavailable;
                     }
                 }
-                Err(unreadable) => drop(answer.send(Packed::refusal("malformed", &unreadable.to_string()))),
             }
         }
     }
@@ -69,8 +74,8 @@ impl Sender {
         connection: &mut Connection,
         answer: Result<Packed, oneshot::error::RecvError>,
     ) -> Result<(), End> {
-        // Frames are dropped unanswered only when the node stops.
-        let answer = answer.map_err(|_| End::Stop)?;
+        // A frame is dropped unanswered where the task failed that had it in its hands.
+        let answer = answer.unwrap_or_else(|_| unavailable());
         connection.send(answer.message(self.format).ok_or(End::Unavailable)?).await
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::connection::{Connection, End};
 use super::format::{Format, Packed};
 use super::hub::{Heard, Hub, Item, Watching};
@@ -17,18 +19,24 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) async fn read(&self, key: &str, cursor: u64) -> Result<Item, InternalError> {
-        let news: News = self.internal.ask(&self.path, &Reading { key, cursor }).await?;
-        let body = Packed::new(news.body.into_vec());
-        Ok(Item { from: news.from, to: news.to, body, whole: true, over: news.over })
+    /// What is new of a key, for everybody or for the watcher of that context.
+    pub(super) async fn read(
+        &self,
+        key: &str,
+        cursor: u64,
+        context: Option<&[u8]>,
+    ) -> Result<Item, InternalError> {
+        let News { from, to, body, over, audience, .. } =
+            self.internal.ask(&self.path, &Reading { key, cursor, context }).await?;
+        Ok(Item { from, to, body: Packed::new(body.into_vec()), whole: true, over, audience })
     }
 
     /// Reads what changed and tells those who watch it, for ever.
     pub(super) async fn follow(self, hub: Arc<Hub>) {
         loop {
             for (key, cursor) in hub.changes().await {
-                match self.read(&key, cursor).await {
-                    Ok(item) => hub.publish(&key, item),
+                match self.read(&key, cursor, None).await {
+                    Ok(item) => hub.publish_read(&key, item),
                     Err(error) => {
                         tracing::warn!(%error, "what changed could not be read; trying again");
                         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -48,6 +56,10 @@ pub(super) struct Watcher {
     pub watching: Watching,
     /// Up to where the client was told.
     pub cursor: u64,
+    /// Who watches, in the component's own words.
+    pub context: Bytes,
+    /// What it depended on, when the component was last asked whether this client may be told; none before it was.
+    pub audience: Option<String>,
 }
 
 impl Watcher {
@@ -66,6 +78,10 @@ impl Watcher {
                 heard = self.watching.next() => heard,
             };
             let told = match heard {
+                // Whether this client may still be told is asked before anything is.
+                Heard::Item(item) if self.audience.as_ref() != Some(&item.audience) => {
+                    self.catch_up(connection, None).await
+                }
                 Heard::Item(item) if item.from == self.cursor => self.tell(connection, &item).await,
                 Heard::Item(item) if item.to <= self.cursor && !item.whole => Ok(()),
                 Heard::Item(_) | Heard::Behind => self.catch_up(connection, None).await,
@@ -76,14 +92,14 @@ impl Watcher {
         }
     }
 
-    /// Reads and tells everything after the cursor; where that is nothing, how things stand, unless that is `known`.
+    /// Reads and tells everything after the cursor, if this client may be told; where that is nothing, how things stand,
+    /// unless that is `known`.
     async fn catch_up(&mut self, connection: &mut Connection, known: Option<&Packed>) -> Result<(), End> {
         let mut first = true;
         loop {
-            let item = self.reader.read(&self.key, self.cursor).await.map_err(|error| {
-                tracing::warn!(%error, "a watcher could not be told");
-                End::Unavailable
-            })?;
+            let read = self.reader.read(&self.key, self.cursor, Some(&self.context)).await;
+            let item = read.map_err(|error| refused(&error))?;
+            self.audience = Some(item.audience.clone());
             let more = item.to > self.cursor;
             let stands = std::mem::take(&mut first) && known.is_none_or(|known| !known.says(&item.body));
             if more || item.over || stands {
@@ -100,4 +116,13 @@ impl Watcher {
         self.cursor = item.to;
         if item.over { Err(End::Over) } else { Ok(()) }
     }
+}
+
+/// Why a socket ends whose client cannot be told what is new.
+fn refused(error: &InternalError) -> End {
+    if let InternalError::Status { status: 401 | 403 | 404, .. } = error {
+        return End::Forbidden;
+    }
+    tracing::warn!(%error, "a watcher could not be told");
+    End::Unavailable
 }

@@ -69,13 +69,21 @@ pub(super) struct News {
     /// Whether nothing will ever be new again. Left out for no.
     #[serde(default)]
     pub over: bool,
+    /// Of what depends who may be told, in the component's own words: where it changes, the component is asked again for each
+    /// watcher. Left out where that never changes.
+    #[serde(default)]
+    pub audience: String,
 }
 
-/// Posted to `read`: what is new of a key since a cursor? The answer is [`News`].
+/// Posted to `read`: what is new of a key since a cursor? The answer is [`News`], or a refusal where the watcher may not be
+/// told any more.
 #[derive(Serialize)]
 pub(super) struct Reading<'a> {
     pub key: &'a str,
     pub cursor: u64,
+    /// Who is to be told: the context that the socket was opened with; none for what is published to all.
+    #[serde(with = "serde_bytes")]
+    pub context: Option<&'a [u8]>,
 }
 
 /// Posted to `subscribe`: an operation of a socket, or its next step.

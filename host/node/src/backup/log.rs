@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use edge_data::LocalDatabase;
 use edge_delivery::Internal;
 use edge_delivery::internal::TakeOverRoute;
-use edge_streams::{Chain, EmbeddedTopic, EventTable, LogReader, TakeOver as _, Topic};
+use edge_streams::{Chain, EmbeddedTopic, EventTable, LogReader, TakeOver as _, Topic, fitting};
 use petwalker_journal::{Envelope, Position};
 
 use super::make::region_of;
@@ -97,9 +97,14 @@ struct Batch {
 
 impl Batch {
     async fn add(&mut self, envelope: &Envelope, record: Vec<u8>) -> anyhow::Result<()> {
+        let waiting = self.records.len();
+        let fit = fitting(self.records.iter().chain([&record]).map(Vec::as_slice));
+        if waiting == BATCH_MAX || fit <= waiting {
+            self.hand_over().await?;
+        }
         self.end = self.end.advance(envelope, &record)?;
         self.records.push(record);
-        if self.records.len() == BATCH_MAX { self.hand_over().await } else { Ok(()) }
+        Ok(())
     }
 
     async fn hand_over(&mut self) -> anyhow::Result<()> {

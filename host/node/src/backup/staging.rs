@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use edge_data::migrate::{self, Migration};
-use edge_data::{LocalDatabase, LocalStorage, PoolOptions};
+use edge_data::{LocalDatabase, LocalStorage, PoolOptions, private};
 use edge_delivery::Internal;
-use edge_runtime::{AppBuilder, Manifest as Application};
+use edge_runtime::{App, AppBuilder, Manifest as Application};
 use edge_streams::{Chain, EventTable};
 use petwalker_journal::Position;
 use sha2::{Digest as _, Sha256};
@@ -40,7 +40,7 @@ impl<'a> Staging<'a> {
         backup: &'a Manifest,
     ) -> anyhow::Result<Self> {
         let data = &config.node.data;
-        std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+        private::create_folder(data).with_context(|| format!("cannot make {}", data.display()))?;
         let application = Application::load(&config.node.manifest)?;
         let folder = tempfile::Builder::new().prefix("restoring-").tempdir_in(data)?;
         Ok(Self { config, place, key, backup, application, folder })
@@ -92,7 +92,7 @@ impl<'a> Staging<'a> {
         tell(&format!("region {region} is here and whole, to event {}", found.seq));
         let file = targets.regions.get(region).cloned().context("it has no place")?;
         let mut restored = RestoredRegion { file, copied: found.seq, last: None, log: None, epoch: None };
-        let Some(log) = self.log_of(region, wish).await? else {
+        let Some(log) = self.log_of(region, wish, tell).await? else {
             let at = wish.at_ms.filter(|at| *at > self.backup.made_at_ms);
             anyhow::ensure!(
                 at.is_none(),
@@ -102,8 +102,9 @@ impl<'a> Staging<'a> {
             );
             return Ok(restored);
         };
-        let internal = self.application_over(&database).await?;
+        let (app, internal) = self.application_over(&database).await?;
         let taken = go_on(&log, &database, &internal, wish.at_ms).await?;
+        app.leave();
         let to = taken.last.map_or(found.seq, |(seq, _)| seq);
         tell(&format!("region {region} was taken on to event {to}, from {}", log.name));
         restored.last = taken.last;
@@ -137,9 +138,14 @@ impl<'a> Staging<'a> {
     }
 
     /// Where a region's log is: the file that was named, the topic, or the next later backup that reaches the moment.
-    async fn log_of(&self, region: &str, wish: &Wish) -> anyhow::Result<Option<LogSource>> {
+    async fn log_of(
+        &self,
+        region: &str,
+        wish: &Wish,
+        tell: &impl Fn(&str),
+    ) -> anyhow::Result<Option<LogSource>> {
         if let Some(path) = &wish.log {
-            return LogSource::of_file(path, region, path.display().to_string()).await.map(Some);
+            return self.log_in(path, region, path.display().to_string(), tell).await.map(Some);
         }
         if let Some(topic) = Commons::default().topic(self.config, region).await? {
             let name = format!("topic {}", self.config.stream.topic(region));
@@ -151,13 +157,52 @@ impl<'a> Staging<'a> {
             let Some(copy) = later.regions.get(region).filter(|_| later.made_at_ms >= at) else { continue };
             let path = self.file(&format!("log.{region}.db"));
             write_parts(self.place, self.key, id, &copy.copy, &path).await?;
-            return LogSource::of_file(&path, region, format!("backup {id}")).await.map(Some);
+            return self.log_in(&path, region, format!("backup {id}"), tell).await.map(Some);
         }
         Ok(None)
     }
 
+    /// The log in a region's file, and what the file holds beyond its log: a copy of it, which the components settle. The file
+    /// itself stays as it is; where it cannot be copied whole, its log alone is read.
+    async fn log_in(
+        &self,
+        path: &Path,
+        region: &str,
+        name: String,
+        tell: &impl Fn(&str),
+    ) -> anyhow::Result<LogSource> {
+        let log = LogSource::of_file(path, region, name.clone()).await?;
+        let copy = self.file(&format!("log.{region}.settled.db"));
+        match self.settle_copy(path, &copy).await {
+            Ok(()) => LogSource::of_file(&copy, region, name).await,
+            Err(error) => {
+                tracing::warn!(region, log = name, error = format!("{error:#}"), "the log alone is read");
+                tell(&format!("{name} gives its log alone, and not what it holds beyond it: {error:#}"));
+                Ok(log)
+            }
+        }
+    }
+
+    /// Copies a region's file, and has the components write into the copy's events what it holds beyond them.
+    async fn settle_copy(&self, path: &Path, to: &Path) -> anyhow::Result<()> {
+        let known = self.migrations(&self.config.internal.events_database)?;
+        let kept = LocalDatabase::open(path, PoolOptions::default()).await?;
+        if let Some(damage) = kept.damage().await? {
+            anyhow::bail!("it is damaged: {damage}");
+        }
+        kept.copy_to(to).await?;
+        let copy = LocalDatabase::open(to, PoolOptions::default()).await?;
+        migrate::run(&copy.connect().await?, &known).await?;
+        let (app, internal) = self.application_over(&copy).await?;
+        if let Some(settler) = self.config.internal.settler(&internal) {
+            settler.settle().await?;
+        }
+        app.leave();
+        Ok(())
+    }
+
     /// The application over a region's copy, to have it take events over.
-    async fn application_over(&self, region: &LocalDatabase) -> anyhow::Result<Internal> {
+    async fn application_over(&self, region: &LocalDatabase) -> anyhow::Result<(Arc<App>, Internal)> {
         let mut storage = LocalStorage::default();
         storage.add_database(&self.config.internal.events_database, region.clone());
         for (label, settings) in &self.config.databases.0 {
@@ -178,13 +223,14 @@ impl<'a> Staging<'a> {
         }
         let (variables, secret) = crate::node::variables(self.config)?;
         let builder = AppBuilder::new(self.application.clone())
-            .limits(self.config.limits.runtime())
+            .limits(self.config.runtime_limits())
             .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(variables);
         let cache = self.config.node.cache.clone().unwrap_or_else(|| self.config.node.data.join("cache"));
-        let app = tokio::task::spawn_blocking(move || builder.load(&cache)).await??;
-        Ok(Internal::new(Arc::new(app), &self.config.internal.prefix, &secret)?)
+        let app = Arc::new(tokio::task::spawn_blocking(move || builder.load(&cache)).await??);
+        let internal = Internal::new(app.clone(), &self.config.internal.prefix, &secret)?;
+        Ok((app, internal))
     }
 
     /// That no consumer has seen an event which its region lacks: it would pass over others of that number.
@@ -288,7 +334,7 @@ fn region_name(region: &str) -> String {
 async fn settle(copy: &LocalDatabase, path: &Path) -> anyhow::Result<String> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().unwrap_or(path);
-    std::fs::create_dir_all(folder).with_context(cannot)?;
+    private::create_folder(folder).with_context(cannot)?;
     let temporary = path.with_extension("restoring");
     if temporary.exists() {
         std::fs::remove_file(&temporary).with_context(cannot)?;
@@ -312,7 +358,10 @@ async fn write_parts(
     to: &Path,
 ) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut file = std::fs::File::create_new(to).with_context(|| format!("cannot write {}", to.display()))?;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(to);
+    let mut file = file.with_context(|| format!("cannot write {}", to.display()))?;
     let mut bytes = 0;
     for part in &copy.parts {
         let name = format!("{id}/{}", part.name);

@@ -56,6 +56,10 @@ impl Start {
         for (name, url, admin) in cluster.edges() {
             line(format_args!("{name}  {url}  health, metrics and /status on {admin}"));
         }
+        line(format_args!(
+            "the operators' token is in {}",
+            self.data.join("secrets").join("admin_token").display()
+        ));
         line(format_args!("certificates and data in {} — Ctrl-C stops all", self.data.display()));
         block_on(told_to_stop())?;
         eprintln!("stopping: finishing what was accepted");

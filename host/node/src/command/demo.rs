@@ -28,24 +28,29 @@ pub(super) struct Demo {
     /// For the cluster: a libSQL server for the global database
     #[arg(long, value_name = "URL", requires = "cluster")]
     libsql: Option<String>,
-    /// Walkers to put in the city
-    #[arg(long, default_value_t = 200)]
-    walkers: u32,
+    /// Walkers to put in the city: 200, or 40 on a node that runs already, whose limits on sign-ups hold
+    #[arg(long)]
+    walkers: Option<u32>,
 }
 
 impl Demo {
+    fn walkers(&self) -> u32 {
+        self.walkers.unwrap_or(if self.url.is_some() { 40 } else { 200 })
+    }
+
     pub(super) fn run(&self) -> anyhow::Result<()> {
         match self.cluster {
             Some(edges) => self.through_a_cluster(edges),
-            None => block_on(demo::run(self.url.as_deref(), self.walkers)),
+            None => block_on(demo::run(self.url.as_deref(), self.walkers())),
         }
     }
 
     fn through_a_cluster(&self, edges: u16) -> anyhow::Result<()> {
         let folder = tempfile::tempdir().context("no temporary folder")?;
-        let mut config = Config::default();
+        let mut config = Config::default().with_generous_limits();
         components::build_missing(&manifest(&config.node.manifest)?)?;
         config.internal.tick_interval_ms = 200;
+        demo::replay(&mut config);
         let options = ClusterOptions {
             edges,
             data: folder.path().to_owned(),
@@ -56,7 +61,7 @@ impl Demo {
             lease_ttl: Duration::from_secs(5),
         };
         let cluster = Cluster::start(&options, &config)?;
-        let (left, outcome) = block_on(async { Ok(demo::run_through(cluster, self.walkers).await) })?;
+        let (left, outcome) = block_on(async { Ok(demo::run_through(cluster, self.walkers()).await) })?;
         if let Some(cluster) = left {
             cluster.stop();
         }

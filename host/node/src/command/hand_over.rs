@@ -1,10 +1,13 @@
 //! `edge hand-over` and `edge status`.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
 use super::{NodeFile, block_on};
+use crate::node::ADMIN_TOKEN;
 use crate::output::line;
 
 /// Which node is asked.
@@ -39,16 +42,32 @@ pub(super) struct HandOver {
     /// The edge that is to own it
     #[arg(long, value_name = "EDGE")]
     to: String,
+    /// The file with the admin listener's token; without it secrets/admin_token in the node file's data folder
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     asked: Asked,
 }
 
 impl HandOver {
+    fn token(&self) -> anyhow::Result<String> {
+        let path = match &self.token_file {
+            Some(path) => path.clone(),
+            None => self.asked.node.config()?.node.data.join("secrets").join(ADMIN_TOKEN),
+        };
+        let token = std::fs::read_to_string(&path).with_context(|| {
+            let path = path.display();
+            format!("cannot read the token {path}: give --token-file, from the data folder of the node that is asked")
+        })?;
+        Ok(token.trim().to_owned())
+    }
+
     pub(super) fn run(&self) -> anyhow::Result<()> {
         let url = format!("{}/regions/{}/hand-over?to={}", self.asked.url()?, self.region, self.to);
+        let token = self.token()?;
         let started = std::time::Instant::now();
         block_on(async {
-            let response = reqwest::Client::new().post(&url).send().await;
+            let response = reqwest::Client::new().post(&url).bearer_auth(token).send().await;
             let response = response.with_context(|| format!("{url} gave no answer: is the node running?"))?;
             let status = response.status();
             let answer: Value = response.json().await.unwrap_or_default();

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use edge_delivery::Listener;
 use edge_delivery::admin::Admin;
+use edge_delivery::{AdminGuard, Listener};
 use tokio::sync::watch;
 
 use super::{NodeFile, block_on, told_to_stop};
@@ -64,11 +63,18 @@ async fn serve(config: &Config, url: &str, secret: &[u8]) -> anyhow::Result<()> 
     let listener = Listener::bind(config.listen.admin, None).await?;
     let address = listener.address();
     let sidecar = Sidecar::start(config, url, secret).await?;
-    let admin = Arc::new(Admin::new(sidecar.relays.clone(), metrics, Arc::new(AtomicBool::new(true))));
+    let admin = Arc::new(Admin::new(sidecar.relays.clone(), metrics));
     let (stop, stopped) = watch::channel(false);
+    // A relay has nothing that an operator could change.
+    let guard = Arc::new(AdminGuard::new(&config.listen.admin_hosts, None));
     let handle = move |request, _| {
-        let admin = admin.clone();
-        async move { admin.handle(&request).await }
+        let (admin, guard) = (admin.clone(), guard.clone());
+        async move {
+            match guard.refuse(&request) {
+                Some(refusal) => refusal,
+                None => admin.handle(&request).await,
+            }
+        }
     };
     let grace = Duration::from_millis(config.listen.shutdown_grace_ms);
     let listening = tokio::spawn(listener.serve(handle, stopped, grace));

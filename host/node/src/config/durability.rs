@@ -72,7 +72,16 @@ impl Default for DurabilitySection {
             when_unavailable: Policy::Refuse,
             timeout_ms: 2_000,
             classes: vec![
-                class("tracks", false, &["/v1/rides/:id/track", "/v1/rides/:id/marks/..."]),
+                class(
+                    "tracks",
+                    false,
+                    &[
+                        "/v1/rides/:id/points",
+                        "/v1/rides/:id/approach",
+                        "/v1/rides/:id/track",
+                        "/v1/rides/:id/marks/...",
+                    ],
+                ),
                 class("lifecycle", false, &["/v1/rides/...", "/v1/quotes"]),
                 class("graphql", true, &["/graphql"]),
             ],
@@ -81,7 +90,8 @@ impl Default for DurabilitySection {
 }
 
 impl DurabilitySection {
-    pub(super) fn check(&self, streams: bool) -> Result<(), (&'static str, String)> {
+    /// `send` are the paths of sockets that take frames.
+    pub(super) fn check(&self, streams: bool, send: &[String]) -> Result<(), (&'static str, String)> {
         within("durability.timeout_ms", self.timeout_ms, 10, 60_000)?;
         for (key, name) in
             [("durability.header", &self.header), ("durability.seen_header", &self.seen_header)]
@@ -98,7 +108,30 @@ impl DurabilitySection {
                 return Err(wrong(message.to_owned()));
             }
         }
-        Ok(())
+        send.iter().try_for_each(|path| self.check_socket(path))
+    }
+
+    /// Frames are answered when they are on this node's disk, each with the number that is on every replica by then: a class
+    /// that promises more at a socket's path would promise what is not so.
+    fn check_socket(&self, path: &str) -> Result<(), (&'static str, String)> {
+        let segment =
+            |segment: &str| if segment.starts_with(':') { "x".to_owned() } else { segment.to_owned() };
+        let sample = path.split('/').map(segment).collect::<Vec<_>>().join("/").replace("...", "x");
+        let takes = |class: &&Class| {
+            let routes = patterns(&class.routes).unwrap_or_default();
+            routes.iter().any(|route| route.matches(&sample).is_some())
+        };
+        match self.classes.iter().find(takes) {
+            Some(class) if class.level == Worth::Stream => {
+                let message = format!(
+                    "class '{}' is of the level 'stream' and takes {path}, a socket's, whose frames are acknowledged as \
+                     'local': name the path in a class of that level before it",
+                    class.name
+                );
+                Err(("durability.classes", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The header of what clients have seen.

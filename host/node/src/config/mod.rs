@@ -1,6 +1,8 @@
 //! The node file: one TOML file an edge node, every key optional, unknown keys refused.
 
+mod admission;
 mod databases;
+mod disk;
 mod durability;
 mod internal;
 mod limits;
@@ -10,6 +12,7 @@ mod objects;
 mod regions;
 mod sockets;
 mod stream;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +20,9 @@ use std::path::{Path, PathBuf};
 use edge_runtime::route::Pattern;
 use serde::Deserialize;
 
+pub use admission::{AdmissionSection, IsolatedRoutes, WaitSettings};
 pub use databases::{Database, Databases, Primary};
+pub use disk::Disk;
 pub use durability::{Class, DurabilitySection, Policy, Worth};
 pub use internal::Internal;
 pub use limits::LimitSettings;
@@ -27,6 +32,7 @@ pub use objects::Objects;
 pub use regions::{PeersSection, RegionsSection, read_atlas};
 pub use sockets::SocketSettings;
 pub use stream::{Packing, StreamSection, StreamTls};
+pub use throttle::{Rate, ThrottleClass, ThrottleSection};
 
 /// Everything a node is told.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -40,6 +46,12 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// `[limits]`.
     pub limits: LimitSettings,
+    /// `[throttle]`.
+    pub throttle: ThrottleSection,
+    /// `[disk]`.
+    pub disk: Disk,
+    /// `[admission]`.
+    pub admission: AdmissionSection,
     /// `[log]`.
     pub log: Log,
     /// `[databases]`.
@@ -123,6 +135,19 @@ pub enum ConfigError {
 }
 
 impl Config {
+    /// The same with limits that a test or a demonstration from one address does not reach.
+    #[must_use]
+    pub fn with_generous_limits(mut self) -> Self {
+        self.throttle.factor = 1_000;
+        self.throttle.turns_at_once = 64;
+        self.throttle.turns_waiting_max = 10_000;
+        self.throttle.turn_wait_ms = 30_000;
+        self.listen.connections_per_address_max = self.listen.connections_max;
+        self.sockets.sockets_per_address_max = self.sockets.sockets_max;
+        self.sockets.sockets_per_account_max = self.sockets.sockets_max;
+        self
+    }
+
     /// Reads a node file.
     ///
     /// # Errors
@@ -148,19 +173,28 @@ impl Config {
         Ok(config)
     }
 
+    /// What each component may use.
+    pub(crate) fn runtime_limits(&self) -> edge_runtime::Limits {
+        self.admission.runtime(&self.limits)
+    }
+
     fn check(&self) -> Result<(), (&'static str, String)> {
         let region = &self.node.region;
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         if region.is_empty() || region.len() > 60 || !region.bytes().all(plain) {
             return Err(("node.region", format!("'{region}' must be 1 to 60 of a-z, 0-9 and '-'")));
         }
+        self.listen.check()?;
         self.limits.check()?;
+        self.throttle.check()?;
+        self.disk.check()?;
+        self.admission.check()?;
         self.databases.check()?;
         self.sockets.check()?;
         self.objects.check()?;
         self.stream.check(&self.node.region)?;
         let streams = !self.stream.fluvio.is_empty() || self.stream.folder.is_some();
-        self.durability.check(streams)?;
+        self.durability.check(streams, &self.sockets.send)?;
         self.regions.check()?;
         if self.regions.file.is_some() {
             if !streams {

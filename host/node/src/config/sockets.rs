@@ -31,7 +31,11 @@ pub struct SocketSettings {
     pub gather_ms: u64,
     /// Sockets open at once, 1 to 1000000.
     pub sockets_max: usize,
-    /// Bytes of one frame, KiB, 1 to 16384.
+    /// Those of one address (of IPv6, of one /64) among them, 1 to 1000000.
+    pub sockets_per_address_max: usize,
+    /// Those of one account, 1 to 1000000.
+    pub sockets_per_account_max: usize,
+    /// Bytes of one frame, KiB, 1 to 2048.
     pub frame_kib: usize,
     /// Between pings, milliseconds, 100 to 600000. A client silent from one to the next is given up.
     pub ping_interval_ms: u64,
@@ -50,6 +54,8 @@ impl Default for SocketSettings {
             subscribe_path: "subscriptions".to_owned(),
             gather_ms: 2,
             sockets_max: 20_000,
+            sockets_per_address_max: 128,
+            sockets_per_account_max: 32,
             frame_kib: 256,
             ping_interval_ms: 30_000,
         }
@@ -68,7 +74,10 @@ impl SocketSettings {
         patterns(&self.subscribe).map_err(|message| ("sockets.subscribe", message))?;
         within("sockets.gather_ms", self.gather_ms, 0, 1_000)?;
         within("sockets.sockets_max", self.sockets_max as u64, 1, 1_000_000)?;
-        within("sockets.frame_kib", self.frame_kib as u64, 1, 16_384)?;
+        let (per_address, per_account) = (self.sockets_per_address_max, self.sockets_per_account_max);
+        within("sockets.sockets_per_address_max", per_address as u64, 1, 1_000_000)?;
+        within("sockets.sockets_per_account_max", per_account as u64, 1, 1_000_000)?;
+        within("sockets.frame_kib", self.frame_kib as u64, 1, 2_048)?;
         within("sockets.ping_interval_ms", self.ping_interval_ms, 100, 600_000)
     }
 
@@ -92,6 +101,8 @@ impl SocketSettings {
             gather: Duration::from_millis(self.gather_ms),
             limits: edge_delivery::sockets::Limits {
                 sockets_max: self.sockets_max,
+                per_address_max: self.sockets_per_address_max,
+                per_account_max: self.sockets_per_account_max,
                 frame_bytes_max: self.frame_kib << 10,
                 ping_interval: Duration::from_millis(self.ping_interval_ms),
             },

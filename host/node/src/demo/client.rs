@@ -16,6 +16,8 @@ const REGION: &str = "petwalker-region";
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two attempts.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// How long a call is repeated that is refused as one too many: everybody comes from one address here.
+const THROTTLED_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Calls one node.
 #[derive(Clone)]
@@ -48,7 +50,7 @@ impl Client {
         body: Option<&Value>,
     ) -> anyhow::Result<(u16, Value)> {
         let key = crate::secrets::random()?;
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             let mut request = self.http.request(method.clone(), format!("{}{path}", self.base));
             request = request.header("idempotency-key", &key);
@@ -66,11 +68,16 @@ impl Client {
             if let (Some(person), Some(region)) = (person, response.headers().get(REGION)) {
                 person.answered_by(region);
             }
+            let again = match (status, retry_after(&response)) {
+                (503, _) if begun.elapsed() < PATIENCE => Some(RETRY_EVERY),
+                (429, Some(after)) if begun.elapsed() < THROTTLED_PATIENCE => Some(after),
+                _ => None,
+            };
             let bytes = response.bytes().await.with_context(|| format!("{method} {path} broke off"))?;
-            if status != 503 || Instant::now() >= deadline {
+            let Some(after) = again else {
                 return Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)));
-            }
-            tokio::time::sleep(RETRY_EVERY).await;
+            };
+            tokio::time::sleep(after).await;
         }
     }
 
@@ -140,6 +147,12 @@ impl Person {
     pub(super) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         self.client.must(Some(self), Method::PUT, path, Some(body)).await
     }
+}
+
+/// When a refused call may be repeated, where the answer says so.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let seconds = response.headers().get("retry-after")?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The text in a field.

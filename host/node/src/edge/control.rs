@@ -244,7 +244,8 @@ pub(crate) async fn snapshot(shared: &Shared, region: &str, lease: &LeaseView) -
     let question = format!("/edge/snapshot?region={region}");
     let mut body = shared.ask(owner, &question, FILE_TIMEOUT).await?.into_body();
     let copying = async {
-        let mut file = tokio::fs::File::create(&path).await?;
+        let mut options = tokio::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).await?;
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 file.write_all(&data).await?;

@@ -39,7 +39,8 @@ impl Core {
 
     async fn open_file(shared: &Shared, path: &Path, name: &str, number: u16) -> anyhow::Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            edge_data::private::create_folder(folder)
+                .with_context(|| format!("cannot make {}", folder.display()))?;
         }
         let database = LocalDatabase::open(path, shared.pool).await?;
         let connection = database.connect().await?;
@@ -60,7 +61,8 @@ impl Core {
         shared.add_others(&mut storage);
         storage.add_database(shared.events_label(), database.clone());
         let builder = AppBuilder::new(shared.manifest.clone())
-            .limits(shared.config.limits.runtime())
+            .limits(shared.config.runtime_limits())
+            .isolate(shared.config.admission.isolation())
             .on_compile(crate::progress::compiling)
             .storage(Arc::new(storage))
             .variables(shared.variables.clone());

@@ -28,6 +28,8 @@ use crate::epoch;
 
 /// How long a hand-over may take before it is given up.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an edge that stops waits for requests under way.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two attempts at what another edge or the topic must help with.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
@@ -227,8 +229,7 @@ impl Governor {
             None => false,
         };
         if !handed && self.tenure() == Some(epoch) {
-            // The node stops: what was admitted is finished, then nothing is written any more.
-            drop(tokio::time::timeout(HAND_OVER_TIMEOUT, owned.answering.drained()).await);
+            self.finish(&owned).await;
         }
         gate.close();
         owned.end().await;
@@ -258,11 +259,26 @@ impl Governor {
         }
     }
 
+    /// The node stops: what was admitted is finished and in the topic, then nothing is written any more.
+    async fn finish(&self, owned: &Owned) {
+        let region = &self.region.name;
+        if tokio::time::timeout(DRAIN_TIMEOUT, owned.answering.drained()).await.is_err() {
+            tracing::warn!(region, "requests were still under way when the region was given up");
+        }
+        match tokio::time::timeout(HAND_OVER_TIMEOUT, owned.settled()).await {
+            Ok(Ok(last)) => tracing::info!(region, seq = last, "everything that is stored is in the topic"),
+            Ok(Err(error)) => tracing::error!(region, error, "what is stored is not all in the topic"),
+            Err(_) => tracing::error!(region, "what is stored is not all in the topic yet"),
+        }
+    }
+
     /// Hands the region over: everything admitted is finished and in the topic, then the heir may take the lease at once.
     async fn hand_over(&self, core: &Core, owned: &Owned, wish: &HandOver) -> Result<(), String> {
         let draining = async {
             owned.answering.drained().await;
+            owned.settled().await?;
             core.database.gate().close();
+            // A timer may have written something meanwhile.
             let table = EventTable::open(&core.database).await.map_err(|e| e.to_string())?;
             let last = table.last_seq().await.map_err(|e| e.to_string())?;
             owned.published.reached(last).await;
@@ -331,7 +347,7 @@ impl Governor {
             }
         };
         let aside = data.join("aside").join(format!("{}-{}", self.region.name, now_ms()));
-        std::fs::create_dir_all(&aside)?;
+        edge_data::private::create_folder(&aside)?;
         for suffix in ["", "-wal", "-shm"] {
             let from = path.with_extension(format!("db{suffix}"));
             if from.exists() {

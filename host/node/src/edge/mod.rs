@@ -4,6 +4,7 @@ mod control;
 mod core;
 mod governor;
 mod lease;
+mod opening;
 mod owned;
 mod verify;
 
@@ -13,11 +14,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use edge_data::lease::Claimant;
-use edge_data::migrate::{self, Migration};
+use edge_data::migrate::Migration;
 use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
 use edge_delivery::admin::{Admin, Operations};
-use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router, RouterOptions};
-use edge_delivery::{Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
+use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router};
+use edge_delivery::{Bodies, Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
 use edge_streams::{EventTable, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -28,11 +29,11 @@ use self::core::Core;
 pub(crate) use self::core::file as region_file;
 use self::governor::{Governor, HandOver, Owning};
 use self::lease::{LeaseBoard, LeaseKeeper, LeaseView, Order};
+use self::opening::{open_shared, peer_limits, router_options};
+use crate::Node;
 use crate::commons::Commons;
 use crate::config::{Config, read_atlas};
-use crate::data::{Opened, open_database};
-use crate::node::{Parts, serve, variables};
-use crate::{Node, secrets};
+use crate::node::{Guards, Parts, serve};
 
 /// How often the other edges are asked how they are.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
@@ -49,10 +50,13 @@ pub(crate) struct Shared {
     variables: BTreeMap<String, String>,
     secret: String,
     objects: Option<Arc<ObjectFolder>>,
+    /// Reads the bodies of all requests.
+    bodies: Arc<Bodies>,
     /// The databases that are of no region, by label.
     locals: Vec<(String, LocalDatabase)>,
     replicated: Vec<(String, ReplicatedDatabase)>,
     peers: Arc<Peers>,
+    guards: Guards,
     /// As whom this node holds leases: its name, and what tells its data folder from every other.
     holder: String,
 }
@@ -228,6 +232,8 @@ fn gauge(node: &str, region: &RegionStatus) {
 
 /// Starts a node among others.
 pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<Node> {
+    // First of all: figures that are looked up before there is a recorder go nowhere.
+    let metrics = crate::telemetry::metrics();
     let mut config = config.clone();
     let file = config.regions.file.clone().context("regions.file is not set")?;
     let atlas = Arc::new(read_atlas(&file)?);
@@ -237,10 +243,10 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     config.variables.entry(config.regions.variable.clone()).or_insert_with(|| atlas.as_variable());
     let tls = PeerTls::read(&peers_section.certificate, &peers_section.key, &peers_section.authority)?;
     let peers = Arc::new(Peers::new(&atlas, &tls));
-    let (shared, board) = open_shared(config, commons, peers.clone()).await?;
+    let (stop, stopped) = watch::channel(false);
+    let (shared, board) = open_shared(config, commons, peers.clone(), &stopped).await?;
     let shared = Arc::new(shared);
 
-    let (stop, stopped) = watch::channel(false);
     let front = Core::front(&shared).await?;
     let mut start =
         Starting { shared: shared.clone(), commons, board, tasks: Vec::new(), stopped: stopped.clone() };
@@ -261,16 +267,26 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
 
     let hub = Arc::new(Hub::default());
     let sockets = shared.config.sockets.options();
-    let sockets = sockets.map(|options| Sockets::new(options, front.internal.clone(), hub, stopped.clone()));
+    let sockets =
+        sockets.map(|options| Sockets::new(options, front.internal.clone(), hub.clone(), stopped.clone()));
     // What is of no region is acknowledged by the primary of its database.
     let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
     let durability = Durability::new(local_only, None, edge_data::WriteGate::default());
-    let public = Arc::new(shared.public(&front, sockets.clone(), durability));
-    let router = Arc::new(Router::new(router_options(&shared.config), atlas, public, places, peers, health));
+    let public = Arc::new(shared.public(&front, sockets.clone(), (hub, stopped.clone()), durability));
+    let router = Arc::new(Router::new(
+        router_options(&shared),
+        atlas,
+        public.clone(),
+        places,
+        peers,
+        health,
+        stopped.clone(),
+    ));
 
     let control = Arc::new(Answers { shared: shared.clone(), regions: regions.clone() });
     let door = Arc::new(PeerDoor::new(router.clone(), control));
     let peer_listener = Listener::bind(peers_section.listen, Some(tls.acceptor())).await?;
+    let peer_listener = peer_listener.with_limits(peer_limits());
     let grace = Duration::from_millis(shared.config.listen.shutdown_grace_ms);
     let serve_peers = peer_listener.serve(
         move |request, peer| {
@@ -283,85 +299,28 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     tasks.push(tokio::spawn(serve_peers));
     let operations = Arc::new(Operator { shared: shared.clone(), regions });
     let ready = Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let metrics = crate::telemetry::metrics();
-    let admin = Admin::new(Vec::new(), metrics, ready.clone())
+    let admin = Admin::new(Vec::new(), metrics)
         .with_app(front.app.clone(), shared.replicated.clone())
         .with_operations(operations);
-    let replicated = shared.replicated.clone();
-    let parts = Parts { app: front.app, replicated, sockets, ready, admin, stop, stopped, tasks };
+    let parts = Parts {
+        app: front.app,
+        replicated: shared.replicated.clone(),
+        local: shared.locals.iter().map(|(_, database)| database.clone()).collect(),
+        sockets,
+        front: public,
+        ready,
+        guards: shared.guards.clone(),
+        admin,
+        stop,
+        stopped,
+        tasks,
+        ending: None,
+    };
     let handle = move |request, peer| {
         let router = router.clone();
         async move { router.handle(request, peer).await }
     };
     serve(&shared.config, parts, handle).await
-}
-
-fn router_options(config: &Config) -> RouterOptions {
-    let (id_paths, home_paths) = config.regions.patterns();
-    RouterOptions {
-        // Checked when the file was read.
-        header: config.regions.header.parse().unwrap_or(http::HeaderName::from_static("edge-of-region")),
-        id_paths,
-        home_paths,
-        home: config.node.region.clone(),
-        edges_path: config.regions.edges_path.clone(),
-        wait: Duration::from_millis(config.regions.wait_ms),
-        request_timeout: Duration::from_millis(config.limits.request_timeout_ms),
-        replay_bytes_max: config.limits.public().body_bytes_max,
-    }
-}
-
-/// Opens what the regions share, and finds where the leases are.
-async fn open_shared(
-    config: Config,
-    commons: &Commons,
-    peers: Arc<Peers>,
-) -> anyhow::Result<(Shared, Arc<LeaseBoard>)> {
-    let manifest = Manifest::load(&config.node.manifest)?;
-    let data = &config.node.data;
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-    let pool = config.limits.pool();
-    let label = &config.internal.events_database;
-    let events = config.databases.0.get(label).with_context(|| {
-        format!("internal.events_database names '{label}', which [databases] does not have")
-    })?;
-    let migrations = migrate::read_folder(&manifest.root.join(&events.migrations))?;
-    let (mut locals, mut replicated, mut board) = (Vec::new(), Vec::new(), None);
-    for (name, settings) in config.databases.0.iter().filter(|(name, _)| *name != label) {
-        let (opened, _) = open_database(&config, &manifest, name, settings, commons).await?;
-        if *name == config.regions.database {
-            board = Some(match &opened {
-                Opened::Local(database) => LeaseBoard::Local(database.clone()),
-                Opened::Replicated(_, primary) => LeaseBoard::Remote(primary.clone()),
-            });
-        }
-        match opened {
-            Opened::Local(database) => locals.push((name.clone(), database)),
-            Opened::Replicated(database, _) => replicated.push((name.clone(), database)),
-        }
-    }
-    let board = board.context("regions.database must be another database than the events'")?;
-    let (variables, secret) = variables(&config)?;
-    let cache = config.node.cache.clone().unwrap_or_else(|| data.join("cache"));
-    let runtime = commons.runtime(config.limits.runtime(), cache).await?;
-    let objects = crate::node::objects(&config)?;
-    let id = secrets::kept(data, "node_id")?;
-    let holder = format!("{}/{}", config.node.name, &id[..12]);
-    let shared = Shared {
-        config,
-        manifest,
-        runtime,
-        pool,
-        migrations,
-        variables,
-        secret,
-        objects,
-        locals,
-        replicated,
-        peers,
-        holder,
-    };
-    Ok((shared, Arc::new(board)))
 }
 
 /// A node whose regions are being started.

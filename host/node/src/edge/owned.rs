@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use edge_delivery::internal::EventRoute;
 use edge_delivery::regions::Owned as Answering;
-use edge_delivery::{Durability, Freshness, Hub, Public, Sockets, StreamProgress};
+use edge_delivery::{Admission, Durability, Freshness, Hub, Public, Sockets, StreamProgress, Waits};
 use edge_streams::{Deliver, EventTable, Publish, Relay, RelayStatus, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -25,6 +25,8 @@ pub(crate) struct Owned {
     pub(crate) published: RelayStatus,
     /// How far they are consumed.
     pub(crate) consumed: RelayStatus,
+    /// How far what is stored is in the topic.
+    progress: Arc<StreamProgress>,
     sockets: Option<Arc<Sockets>>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -47,18 +49,32 @@ impl Owned {
         if interval > 0 {
             let interval = Duration::from_millis(interval);
             let application = core.internal.clone();
-            let fire = async move || application.post("tick", Vec::new()).await;
+            let fire = async move || application.tick().await;
             tasks.push(tokio::spawn(tick(fire, interval, stopped.clone())));
         }
-        let progress = StreamProgress::new(EventTable::open(&core.database).await?, published.clone());
+        let settler = shared.config.internal.settler(&core.internal);
+        if let Some(settler) = settler.clone() {
+            let every = Duration::from_millis(shared.config.internal.settle_interval_ms);
+            tasks.push(tokio::spawn(settler.run(core.database.commits(), every, stopped.clone())));
+        }
+        let table = EventTable::open(&core.database).await?;
+        let progress = Arc::new(StreamProgress::new(table, published.clone(), settler));
         let gate = core.database.gate().clone();
-        let durability = Durability::new(shared.config.durability.options(), Some(progress), gate);
+        let durability = Durability::new(shared.config.durability.options(), Some(progress.clone()), gate);
+        let internal = core.internal.telling(durability.replicas());
         let sockets = shared.config.sockets.options();
-        let sockets =
-            sockets.map(|options| Sockets::new(options, core.internal.clone(), hub, stopped.clone()));
-        let public = shared.public(core, sockets.clone(), durability);
+        let sockets = sockets.map(|options| Sockets::new(options, internal, hub.clone(), stopped.clone()));
+        let public = shared.public(core, sockets.clone(), (hub, stopped), durability);
         let answering = Answering::new(Arc::new(public));
-        Ok(Self { answering, published, consumed, sockets, stop, tasks })
+        Ok(Self { answering, published, consumed, progress, sockets, stop, tasks })
+    }
+
+    /// Takes no more frames of sockets, and has everything that is stored in the topic; the last event.
+    pub(crate) async fn settled(&self) -> Result<u64, String> {
+        if let Some(sockets) = &self.sockets {
+            sockets.take_no_more().await;
+        }
+        self.progress.settled().await.map_err(|error| error.to_string())
     }
 
     /// Ends all of it. Whoever is connected is told to come back, and finds the new owner.
@@ -86,14 +102,18 @@ fn start<D: Deliver>(tasks: &mut Vec<JoinHandle<()>>, relay: Relay<D>, stopped: 
 }
 
 impl Shared {
-    /// What answers requests over a region's file.
+    /// What answers requests over a region's file. Who waits is told of the hub's news, until it stops.
     pub(crate) fn public(
         &self,
         core: &Core,
         sockets: Option<Arc<Sockets>>,
+        (hub, stopped): (Arc<Hub>, watch::Receiver<bool>),
         durability: Arc<Durability>,
     ) -> Public {
+        let waits = Waits::new(self.config.admission.waits.options(), core.app.clone(), hub, stopped);
+        let admission = Admission { bodies: self.bodies.clone(), waits };
         let freshness = Freshness::new(self.config.durability.seen_header(), self.replicated.clone());
-        Public::new(core.app.clone(), public_options(&self.config), sockets, durability, freshness)
+        let options = public_options(&self.config, &self.guards);
+        Public::new(core.app.clone(), options, sockets, admission, durability, freshness)
     }
 }

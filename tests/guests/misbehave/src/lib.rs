@@ -15,6 +15,7 @@ mod guest {
             "/fine" => (StatusCode::OK, "fine".to_owned()),
             "/trap" => panic!("on purpose"),
             "/loop" => forever(),
+            "/rest" => rest().await,
             "/eat" => eat(),
             "/sql" => answer(sql().await),
             "/undone" => answer(undone().await),
@@ -39,6 +40,12 @@ mod guest {
         loop {
             count = std::hint::black_box(count.wrapping_add(1));
         }
+    }
+
+    /// Waits a little, as a component does that asks somebody else.
+    async fn rest() -> (StatusCode, String) {
+        spin_sdk::wasip3::clocks::monotonic_clock::wait_for(200_000_000).await;
+        (StatusCode::OK, "rested".to_owned())
     }
 
     fn eat() -> ! {

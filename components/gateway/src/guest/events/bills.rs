@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::guest::api::Money;
 use crate::guest::bindings::petwalker::billing::invoices::{self, Bill, EventRun, InvoiceLine};
-use crate::guest::bindings::petwalker::pricing::quotes::{self, RefusalCode, RideOutcome};
+use crate::guest::bindings::petwalker::pricing::quotes::{self, CouponNote, RefusalCode, RideOutcome};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
 
@@ -23,6 +23,7 @@ struct Facts {
 /// Bills what is to be billed of the events; the last event whose effect is stored then.
 pub async fn consume(stream: &str, events: &[Envelope]) -> Outcome<u64> {
     let mut reached = invoices::offset(stream.to_owned()).await?;
+    note_coupons(events, reached).await?;
     // Events without a bill wait for the next one with, or for the end: one transaction for all of them.
     let mut waiting = None;
     for envelope in events.iter().filter(|envelope| envelope.seq > reached) {
@@ -42,6 +43,45 @@ pub async fn consume(stream: &str, events: &[Envelope]) -> Outcome<u64> {
         reached = reached.max(last.seq);
     }
     Ok(reached)
+}
+
+/// What a coupon must know of a booking.
+#[derive(Deserialize)]
+struct Requested {
+    order: Order,
+}
+
+#[derive(Deserialize)]
+struct Order {
+    quote_id: String,
+}
+
+/// Notes which coupons were used, and which are given back since the ride cost nothing. Done before the offset moves on: what
+/// comes again changes nothing.
+async fn note_coupons(events: &[Envelope], reached: u64) -> Outcome<()> {
+    let new = events.iter().filter(|envelope| envelope.seq > reached);
+    let notes = new.map(coupon_note).filter_map(Result::transpose).collect::<Outcome<Vec<_>>>()?;
+    if notes.is_empty() { Ok(()) } else { Ok(quotes::note_coupons(notes).await?) }
+}
+
+fn coupon_note(envelope: &Envelope) -> Outcome<Option<CouponNote>> {
+    let malformed = |e: &dyn std::fmt::Display| Problem::new("malformed", e.to_string());
+    let quote_id = match envelope.event_type.as_str() {
+        "ride.requested" => {
+            let requested: Requested = envelope.facts().map_err(|e| malformed(&e))?;
+            Some(requested.order.quote_id)
+        }
+        "ride.expired" => None,
+        "ride.cancelled" => {
+            let facts: Facts = envelope.facts().map_err(|e| malformed(&e))?;
+            if facts.fee.is_some_and(|fee| fee.minor > 0) {
+                return Ok(None);
+            }
+            None
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(CouponNote { ride_id: envelope.stream_id.clone(), quote_id }))
 }
 
 /// The bill of an event that costs somebody something.

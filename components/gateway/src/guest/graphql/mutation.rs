@@ -4,8 +4,9 @@ use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
 use crate::guest::api::{
-    ApproachBody, CartBody, FencesBody, IncidentBody, LogIn, MarkBody, PaymentMethodBody, PinBody,
-    PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody, RideBody, Stored, TipBody,
+    ApproachBody, CartBody, CheckoutBody, ErasureBody, FencesBody, IncidentBody, LogIn, MarkBody,
+    PasswordBody, PaymentMethodBody, PinBody, PointsBody, QuoteBody, RatingBody, RefreshToken, RefundBody,
+    RideBody, Stored, TipBody,
 };
 use crate::guest::bindings::petwalker::billing::invoices::Invoice;
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
@@ -16,6 +17,7 @@ use crate::guest::bindings::petwalker::marketplace::shop::{Cart, Order, Product,
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction};
 use crate::guest::bindings::petwalker::pricing::quotes::Quote;
 use crate::guest::bindings::petwalker::tracking::routes::{Approach, Fence, Mark};
+use crate::guest::replicas::{LATER, Replicas};
 use crate::guest::{CHANGED, extract, local, ops};
 
 /// What can be done.
@@ -27,16 +29,18 @@ fn asker<'a>(ctx: &Context<'a>) -> Result<&'a Asker> {
 
 /// The call that a field makes: named by the request and the field's response key.
 fn call(ctx: &Context<'_>, expected_version: Option<u32>) -> Result<extract::Context> {
-    let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
-    asker(ctx)?.context(&key, expected_version).map_err(refused)
+    asker(ctx)?.context(&ctx.field(), expected_version).map_err(refused)
 }
 
 #[Object]
 impl Mutation {
     /// Makes an account.
     async fn sign_up(&self, ctx: &Context<'_>, input: SignUpRequest) -> Result<Account> {
-        let key = ctx.field().alias().unwrap_or(ctx.field().name()).to_owned();
-        local(ops::accounts::sign_up(asker(ctx)?.command(&key), input)).await.map_err(refused)
+        let signing_up = async {
+            let command = asker(ctx)?.open_command(ctx.field()).await.map_err(refused)?;
+            ops::accounts::sign_up(command, input).await.map_err(refused)
+        };
+        local(signing_up).await
     }
 
     /// Opens a session.
@@ -52,6 +56,24 @@ impl Mutation {
     /// Ends the session of a refresh token.
     async fn log_out(&self, input: RefreshToken) -> Result<bool> {
         local(ops::accounts::log_out(input)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Replaces the caller's password: every session of the account ends, and the answer opens one.
+    async fn change_password(&self, ctx: &Context<'_>, input: PasswordBody) -> Result<SessionTokens> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::change_password(caller, input)).await.map_err(refused)
+    }
+
+    /// Ends every session of the caller. Access tokens still read until they end, 15 minutes at most, and change nothing.
+    async fn end_sessions(&self, ctx: &Context<'_>) -> Result<bool> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::end_sessions(caller)).await.map(|()| true).map_err(refused)
+    }
+
+    /// Erases the caller, see `POST /v1/me/erasure`. It cannot be undone.
+    async fn erase_me(&self, ctx: &Context<'_>, input: ErasureBody) -> Result<bool> {
+        let token = asker(ctx)?.token().map_err(refused)?;
+        local(ops::accounts::erase(token, input)).await.map(|()| true).map_err(refused)
     }
 
     /// Marks as read what the caller was told up to a notification, itself included; how many are unread then.
@@ -97,22 +119,27 @@ impl Mutation {
         id: String,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::accept(&call(ctx, expected_version)?, &id).map_err(refused)
+        local(ops::rides::accept(call(ctx, expected_version)?, id)).await.map_err(refused)
     }
 
-    /// The walker lets the offer pass.
+    /// The walker lets the offer pass, and is told nothing more of the ride.
     async fn decline_ride(
         &self,
         ctx: &Context<'_>,
         id: String,
         expected_version: Option<u32>,
-    ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Decline).map_err(refused)
+    ) -> Result<bool> {
+        ops::rides::decline(&call(ctx, expected_version)?, &id).map(|()| true).map_err(refused)
     }
 
     /// The walker is at the pickup.
     async fn arrive(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Arrive).map_err(refused)
+        ops::rides::arrive(&call(ctx, expected_version)?, &id).map_err(refused)
+    }
+
+    /// Tutor or operator sets another PIN, which unlocks one that was wrong too often.
+    async fn renew_pin(&self, ctx: &Context<'_>, id: String, expected_version: Option<u32>) -> Result<Ride> {
+        ops::rides::renew_pin(&call(ctx, expected_version)?, &id).map_err(refused)
     }
 
     /// The walk rests.
@@ -147,7 +174,7 @@ impl Mutation {
         id: String,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::NoShow).map_err(refused)
+        ops::rides::no_show(&call(ctx, expected_version)?, &id).map_err(refused)
     }
 
     /// The walk starts with the tutor's PIN.
@@ -158,7 +185,7 @@ impl Mutation {
         input: PinBody,
         expected_version: Option<u32>,
     ) -> Result<Ride> {
-        ops::rides::act(&call(ctx, expected_version)?, &id, &RideAction::Start(input.pin)).map_err(refused)
+        local(ops::rides::start(call(ctx, expected_version)?, id, input.pin)).await.map_err(refused)
     }
 
     /// The walk is done.
@@ -189,8 +216,11 @@ impl Mutation {
 
     /// Stores points of a walk.
     async fn append_points(&self, ctx: &Context<'_>, ride_id: String, input: PointsBody) -> Result<Stored> {
-        let stored = ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
+        let replicas = *ctx.data::<Replicas>()?;
+        let stored =
+            ops::tracks::append(&call(ctx, None)?.caller, &ride_id, input, replicas).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
+        ctx.insert_http_header(LATER.0, LATER.1);
         Ok(stored)
     }
 
@@ -203,6 +233,7 @@ impl Mutation {
     ) -> Result<Option<Approach>> {
         let told = ops::tracks::approach(&call(ctx, None)?.caller, &ride_id, input).map_err(refused)?;
         ctx.insert_http_header(CHANGED, ride_id);
+        ctx.insert_http_header(LATER.0, LATER.1);
         Ok(told)
     }
 
@@ -265,12 +296,12 @@ impl Mutation {
         local(ops::shop::put_cart(call(ctx, None)?, input)).await.map_err(refused)
     }
 
-    /// Turns the cart into an order.
-    async fn checkout(&self, ctx: &Context<'_>) -> Result<Order> {
-        local(ops::shop::checkout(call(ctx, None)?)).await.map_err(refused)
+    /// Turns the cart into an order of the total that the tutor agrees to.
+    async fn checkout(&self, ctx: &Context<'_>, input: CheckoutBody) -> Result<Order> {
+        local(ops::shop::checkout(call(ctx, None)?, input)).await.map_err(refused)
     }
 
-    /// Confirms a reserved order.
+    /// Pays a reserved order, which is confirmed once the payment is captured.
     async fn confirm_order(&self, ctx: &Context<'_>, id: String) -> Result<Order> {
         local(ops::shop::confirm(call(ctx, None)?, id)).await.map_err(refused)
     }

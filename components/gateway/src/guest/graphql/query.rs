@@ -47,13 +47,13 @@ impl Query {
         local(ops::advice::advise(caller, pet_id, input)).await.map_err(refused)
     }
 
-    /// A walker's profile.
+    /// A walker's profile. To others than the walker the area's centre is the middle of its cell.
     async fn walker(&self, ctx: &Context<'_>, account_id: String) -> Result<Walker> {
-        caller(ctx).map_err(refused)?;
-        local(ops::profiles::get_walker(account_id)).await.map_err(refused)
+        let caller = caller(ctx).map_err(refused)?;
+        local(ops::profiles::get_walker(&caller, account_id)).await.map_err(refused)
     }
 
-    /// The nearest present walkers, nearest first.
+    /// The nearest present walkers, nearest first; distances in steps of 500 m.
     async fn nearest_walkers(
         &self,
         ctx: &Context<'_>,
@@ -91,6 +91,12 @@ impl Query {
     async fn offers(&self, ctx: &Context<'_>) -> Result<Vec<Offer>> {
         let caller = caller(ctx).map_err(refused)?;
         ops::rides::offers(&caller).map_err(refused)
+    }
+
+    /// The calling walker's offer of a ride, as long as it is open.
+    async fn offer(&self, ctx: &Context<'_>, ride_id: String) -> Result<Offer> {
+        let caller = caller(ctx).map_err(refused)?;
+        ops::rides::offer(&caller, &ride_id).map_err(refused)
     }
 
     /// A ride's route in figures.

@@ -73,11 +73,9 @@ impl Subscriptions {
 fn follow(ctx: &Context<'_>, step: &Step, id: String, since: Option<u64>) -> Result<LiveMessage, Problem> {
     // The rules are asked at each step: who may see the ride may change.
     let caller = caller(ctx)?;
-    let ride = ops::ride(&caller, &id)?;
-    let home = live::home(&caller, &ride);
     let message = match step.from.or(since) {
-        Some(since) => live::since(&id, since, home)?,
-        None => live::now(&id, ride.state)?,
+        Some(since) => live::since_for(&caller, &id, since)?.0,
+        None => live::now(&id, ops::ride(&caller, &id)?.state)?,
     };
     let over = message.over(step.from.or(since).unwrap_or(message.cursor));
     step.note(Reached { key: id, cursor: message.cursor, over })?;

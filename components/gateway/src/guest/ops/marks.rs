@@ -28,20 +28,34 @@ pub fn put(caller: &Caller, id: &str, mark_id: String, body: MarkBody) -> Outcom
     Ok(mark)
 }
 
+/// The key of a ride's photos in the store.
+fn folder(id: &str) -> String {
+    format!("photos/{id}")
+}
+
 /// The key of a mark's photo in the store.
 fn key(id: &str, mark_id: &str) -> String {
-    format!("photos/{id}/{mark_id}")
+    format!("{}/{mark_id}", folder(id))
+}
+
+/// Whether there is a mark of the kind photo, hidden or not.
+fn is_photographed(id: &str, mark_id: &str) -> Outcome<bool> {
+    let marks = routes::marks_of(id, None)?;
+    Ok(marks.iter().any(|mark| mark.id == mark_id && mark.kind == MarkKind::Photo))
 }
 
 /// Removes a mark of a walk that is under way, and its photo.
 pub async fn remove(caller: &Caller, id: &str, mark_id: &str) -> Outcome<()> {
     may_mark(caller, id)?;
-    // The photo first: should the rest fail, the mark still leads to it.
-    let marks = routes::marks_of(id, None)?;
-    if marks.iter().any(|mark| mark.id == mark_id && mark.kind == MarkKind::Photo) {
+    let photo = is_photographed(id, mark_id)?;
+    // The photo first: should the rest fail, the mark still leads to it. And once more: one that came meanwhile saw the mark.
+    if photo {
         photos::remove(vec![key(id, mark_id)]).await?;
     }
     routes::remove_mark(id, mark_id)?;
+    if photo {
+        photos::remove(vec![key(id, mark_id)]).await?;
+    }
     Ok(())
 }
 
@@ -49,14 +63,24 @@ pub async fn remove(caller: &Caller, id: &str, mark_id: &str) -> Outcome<()> {
 fn photographed(caller: &Caller, id: &str, mark_id: &str) -> Outcome<()> {
     let marks = list(caller, id)?;
     let found = marks.iter().any(|mark| mark.id == mark_id && mark.kind == MarkKind::Photo);
-    if found { Ok(()) } else { Err(Problem::new("not-found", "there is no such mark of the kind photo")) }
+    if found { Ok(()) } else { Err(no_photo()) }
+}
+
+fn no_photo() -> Problem {
+    Problem::new("not-found", "there is no such mark of the kind photo")
 }
 
 /// Stores the photo of a mark of a walk that is under way.
 pub async fn put_photo(caller: &Caller, id: &str, mark_id: &str, bytes: Vec<u8>) -> Outcome<PhotoType> {
     may_mark(caller, id)?;
     photographed(caller, id, mark_id)?;
-    Ok(photos::store(key(id, mark_id), bytes).await?)
+    let stored = photos::store(key(id, mark_id), bytes).await?;
+    // The mark may have gone while the photo came: then nothing leads to it.
+    if is_photographed(id, mark_id)? {
+        return Ok(stored);
+    }
+    photos::remove(vec![key(id, mark_id)]).await?;
+    Err(no_photo())
 }
 
 /// The photo of a mark, as the caller may see it.
@@ -65,15 +89,17 @@ pub async fn photo(caller: &Caller, id: &str, mark_id: &str) -> Outcome<Photo> {
     Ok(photos::fetch(key(id, mark_id)).await?)
 }
 
-/// Erases the photos of a ride, then its points and marks.
+/// Erases every photo of a ride, whatever marks there are now, then its points and marks.
 pub async fn erase_all(id: &str) -> Outcome<()> {
-    let marks = routes::marks_of(id, None)?;
-    let taken = marks.iter().filter(|mark| mark.kind == MarkKind::Photo);
-    let keys: Vec<String> = taken.map(|mark| key(id, &mark.id)).collect();
-    if !keys.is_empty() {
-        photos::remove(keys).await?;
+    let photos = routes::photographed(id)?;
+    if photos {
+        photos::remove_all(folder(id)).await?;
     }
     routes::erase(id)?;
+    // One that came meanwhile saw its mark.
+    if photos {
+        photos::remove_all(folder(id)).await?;
+    }
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub fn ride(caller: &Caller, id: &str) -> Outcome<Ride> {
 }
 
 /// What a person's part of events is sealed with. A person who is not known here yet will be.
-fn seal_key(account_id: &str) -> Outcome<Option<Vec<u8>>> {
+pub fn seal_key(account_id: &str) -> Outcome<Option<Vec<u8>>> {
     identity::seal_key(account_id).map_err(|refusal| match refusal.code {
         identity::RefusalCode::NotFound => {
             Problem::new("unavailable", "this account is not known here yet; try again shortly")

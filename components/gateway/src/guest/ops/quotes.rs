@@ -3,7 +3,6 @@
 use super::Outcome;
 use crate::guest::api::QuoteBody;
 use crate::guest::bindings::petwalker::identity::accounts::Caller;
-use crate::guest::bindings::petwalker::identity::profiles;
 use crate::guest::bindings::petwalker::matching::presence;
 use crate::guest::bindings::petwalker::pricing::quotes::{self, Quote, QuoteRequest};
 use crate::guest::extract::Context;
@@ -13,7 +12,7 @@ use crate::guest::regions;
 /// Prices a walk: the pets' sizes from identity, demand from matching.
 pub async fn create(context: Context, body: QuoteBody) -> Outcome<Quote> {
     regions::covers(body.pickup, "pickup")?;
-    let pets = profiles::get_pets(context.caller.clone(), body.pet_ids).await?;
+    let pets = super::profiles::pets_for_a_walk(&context.caller, body.pet_ids).await?;
     let demand =
         presence::demand_around(body.pickup).map_err(|refusal| Problem::from(refusal).renamed("pickup"))?;
     let request = QuoteRequest {
@@ -31,5 +30,5 @@ pub async fn create(context: Context, body: QuoteBody) -> Outcome<Quote> {
 
 pub fn get(caller: &Caller, id: &str) -> Outcome<Quote> {
     regions::owns(id)?;
-    Ok(quotes::get(caller, id)?)
+    Ok(quotes::get(caller, id, super::seal_key(&caller.account_id)?.as_deref())?)
 }

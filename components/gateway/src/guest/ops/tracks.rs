@@ -8,9 +8,10 @@ use crate::guest::bindings::petwalker::tracking::routes::{
 };
 use crate::guest::live;
 use crate::guest::problem::Problem;
+use crate::guest::replicas::Replicas;
 
 /// Stores points of a walk that is under way, sent by its walker.
-pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
+pub fn append(caller: &Caller, id: &str, body: PointsBody, replicas: Replicas) -> Outcome<Stored> {
     let ride = super::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
@@ -19,9 +20,9 @@ pub fn append(caller: &Caller, id: &str, body: PointsBody) -> Outcome<Stored> {
         return Err(Problem::new("not-active", "points are taken while the walk is under way"));
     }
     let batch = Batch { ride_id: id.to_owned(), points: body.points, watched: false };
-    let receipt = routes::ingest(&[batch])?.pop();
+    let receipt = routes::ingest(&[batch], replicas.event())?.pop();
     let receipt = receipt.ok_or_else(|| Problem::new("internal", "a batch got no answer"))?;
-    Ok(Stored::of(&receipt?))
+    Ok(Stored::of(&receipt?, replicas))
 }
 
 /// Tells how far the walker has come on the way to the pets.

@@ -1,12 +1,12 @@
 //! `/v1/accounts`, `/v1/sessions`, `/v1/me`.
 
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{HeaderMap, header};
 
 use super::{Created, Json, NoContent, Problems};
-use crate::guest::api::{LogIn, RefreshToken};
+use crate::guest::api::{ErasureBody, LogIn, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
-use crate::guest::extract::{Auth, Open};
+use crate::guest::extract::{self, Auth, Call, Open};
 use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
@@ -38,11 +38,34 @@ pub async fn log_out(call: Open<RefreshToken>) -> Result<NoContent, Problem> {
     local(ops::accounts::log_out(call.body)).await.map(|()| NoContent)
 }
 
+/// Replaces the caller's password: every session of the account ends, and the answer opens one.
+#[utoipa::path(put, path = "/v1/me/password", tag = "accounts", security(("bearer" = [])), request_body = PasswordBody,
+    responses((status = 200, body = SessionTokens), Problems))]
+pub async fn change_password(call: Call<PasswordBody>) -> Result<Json<SessionTokens>, Problem> {
+    local(ops::accounts::change_password(call.context.caller, call.body)).await.map(Json)
+}
+
+/// Ends every session of the caller. Access tokens still read until they end, 15 minutes at most, and change nothing.
+#[utoipa::path(delete, path = "/v1/me/sessions", tag = "accounts", security(("bearer" = [])),
+    responses((status = 204), Problems))]
+pub async fn end_sessions(Auth(caller): Auth) -> Result<NoContent, Problem> {
+    local(ops::accounts::end_sessions(caller)).await.map(|()| NoContent)
+}
+
 /// The caller's account.
 #[utoipa::path(get, path = "/v1/me", tag = "accounts", security(("bearer" = [])),
     responses((status = 200, body = Account), Problems))]
 pub async fn me(Auth(caller): Auth) -> Result<Json<Account>, Problem> {
     local(ops::accounts::me(caller)).await.map(Json)
+}
+
+/// Erases the caller: address, name, pets, profile, sessions at once; places, notes, routes and photos of rides that are over
+/// within seconds. Invoices stay and name nobody. It cannot be undone.
+#[utoipa::path(post, path = "/v1/me/erasure", tag = "accounts", security(("bearer" = [])),
+    request_body = ErasureBody, responses((status = 204), Problems))]
+pub async fn erase(headers: HeaderMap, call: Call<ErasureBody>) -> Result<NoContent, Problem> {
+    let token = extract::bearer(&headers).unwrap_or_default();
+    local(ops::accounts::erase(token, call.body)).await.map(|()| NoContent)
 }
 
 /// The public keys that sign access tokens (RFC 7517).

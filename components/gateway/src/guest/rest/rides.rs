@@ -4,8 +4,8 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 
-use super::{Created, Json, Page, Problems};
-use crate::guest::api::{IncidentBody, Nothing, PinBody, RatingBody, RideBody};
+use super::{Created, Json, NoContent, Page, Problems};
+use crate::guest::api::{IncidentBody, Nothing, PinBody, RatingBody, RideBody, RideOrOffer};
 use crate::guest::bindings::petwalker::identity::profiles::Walker;
 use crate::guest::bindings::petwalker::matching::rides::{Ride, RideAction, RidePage};
 use crate::guest::extract::{Auth, Call, Query};
@@ -40,11 +40,15 @@ pub async fn list(Auth(caller): Auth, Query(page): Query<Page>) -> Result<Json<R
     ops::rides::list(&caller, page.cursor.as_deref(), page.limit).map(Json)
 }
 
-/// A ride of the caller's.
+/// A ride of the caller's. A walker who is offered the ride is told what the offer says, as long as that is open.
 #[utoipa::path(get, path = "/v1/rides/{id}", tag = "rides", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The ride")), responses((status = 200, body = Ride), Problems))]
-pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Versioned, Problem> {
-    ops::rides::get(&caller, &id).map(Versioned)
+    params(("id" = String, Path, description = "The ride")),
+    responses((status = 200, body = RideOrOffer), Problems))]
+pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Response, Problem> {
+    Ok(match ops::rides::get_or_offer(&caller, &id)? {
+        RideOrOffer::Ride(ride) => Versioned(*ride).into_response(),
+        offer @ RideOrOffer::Offer(_) => Json(offer).into_response(),
+    })
 }
 
 /// The walker takes the offer: the first one gets the ride.
@@ -52,23 +56,24 @@ pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Versioned
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = Ride), Problems))]
 pub async fn accept(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
-    ops::rides::accept(&call.context, &id).map(Versioned)
+    local(ops::rides::accept(call.context, id)).await.map(Versioned)
 }
 
-/// The walker lets the offer pass.
+/// The walker lets the offer pass, and is told nothing more of the ride.
 #[utoipa::path(post, path = "/v1/rides/{id}/decline", tag = "rides", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
-    responses((status = 200, body = Ride), Problems))]
-pub async fn decline(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::Decline).map(Versioned)
+    responses((status = 204), Problems))]
+pub async fn decline(Path(id): Path<String>, call: Call<Nothing>) -> Result<NoContent, Problem> {
+    ops::rides::decline(&call.context, &id).map(|()| NoContent)
 }
 
-/// The walker is at the pickup.
+/// The walker is at the pickup: the last fix told on the way there, or the presence, must be at most 2 minutes old and
+/// within 150 m of it.
 #[utoipa::path(post, path = "/v1/rides/{id}/arrive", tag = "rides", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = Ride), Problems))]
 pub async fn arrive(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::Arrive).map(Versioned)
+    ops::rides::arrive(&call.context, &id).map(Versioned)
 }
 
 /// The walk rests.
@@ -95,12 +100,21 @@ pub async fn cancel(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versi
     ops::rides::act(&call.context, &id, &RideAction::Cancel).map(Versioned)
 }
 
-/// The walker waited and the tutor was not there.
+/// The walker waited and the tutor was not there. That the walker still is at the pickup must be seen as on arrival.
 #[utoipa::path(post, path = "/v1/rides/{id}/no-show", tag = "rides", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = Ride), Problems))]
 pub async fn no_show(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::NoShow).map(Versioned)
+    ops::rides::no_show(&call.context, &id).map(Versioned)
+}
+
+/// Tutor or operator sets another PIN before the walk starts, which unlocks a PIN that was wrong too often. The tutor reads
+/// it in the ride.
+#[utoipa::path(post, path = "/v1/rides/{id}/pin", tag = "rides", security(("bearer" = [])),
+    params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
+    responses((status = 200, body = Ride), Problems))]
+pub async fn renew_pin(Path(id): Path<String>, call: Call<Nothing>) -> Result<Versioned, Problem> {
+    ops::rides::renew_pin(&call.context, &id).map(Versioned)
 }
 
 /// The walker starts the walk with the tutor's PIN.
@@ -108,7 +122,7 @@ pub async fn no_show(Path(id): Path<String>, call: Call<Nothing>) -> Result<Vers
     params(("id" = String, Path, description = "The ride"), ("If-Match" = Option<String>, Header)),
     request_body = PinBody, responses((status = 200, body = Ride), Problems))]
 pub async fn start(Path(id): Path<String>, call: Call<PinBody>) -> Result<Versioned, Problem> {
-    ops::rides::act(&call.context, &id, &RideAction::Start(call.body.pin)).map(Versioned)
+    local(ops::rides::start(call.context, id, call.body.pin)).await.map(Versioned)
 }
 
 /// The walk is done; what was walked is what tracking measured.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Created, Json, Problems};
-use crate::guest::api::{CartBody, Nothing};
+use crate::guest::api::{CartBody, CheckoutBody, Nothing};
 use crate::guest::bindings::petwalker::marketplace::shop::{
     Cart, Order, Product, ProductDetails, ProductPage,
 };
@@ -58,11 +58,12 @@ pub async fn put_cart(call: Call<CartBody>) -> Result<Json<Cart>, Problem> {
     local(ops::shop::put_cart(call.context, call.body)).await.map(Json)
 }
 
-/// Turns the cart into an order and sets its stock aside for 15 minutes.
+/// Turns the cart into an order of the total that the tutor agrees to, and sets its stock aside for 15 minutes. Where the cart
+/// costs something else by now, the problem's `total` says what.
 #[utoipa::path(post, path = "/v1/orders", tag = "marketplace", security(("bearer" = [])),
-    responses((status = 201, body = Order), Problems))]
-pub async fn checkout(call: Call<Nothing>) -> Result<Created<Order>, Problem> {
-    local(ops::shop::checkout(call.context)).await.map(Created)
+    request_body = CheckoutBody, responses((status = 201, body = Order), Problems))]
+pub async fn checkout(call: Call<CheckoutBody>) -> Result<Created<Order>, Problem> {
+    local(ops::shop::checkout(call.context, call.body)).await.map(Created)
 }
 
 /// An order of the caller's.
@@ -72,7 +73,8 @@ pub async fn get_order(Auth(caller): Auth, Path(id): Path<String>) -> Result<Jso
     local(ops::shop::get_order(caller, id)).await.map(Json)
 }
 
-/// Confirms a reserved order.
+/// Pays a reserved order. It is confirmed once the payment is captured, which may be after this answer: then it is `reserved`
+/// and its payment `pending`. Confirming a confirmed order changes nothing.
 #[utoipa::path(post, path = "/v1/orders/{id}/confirm", tag = "marketplace", security(("bearer" = [])),
     params(("id" = String, Path, description = "The order")), responses((status = 200, body = Order), Problems))]
 pub async fn confirm(Path(id): Path<String>, call: Call<Nothing>) -> Result<Json<Order>, Problem> {

@@ -11,16 +11,22 @@ use crate::guest::api::{ApproachBody, Fences, FencesBody, PointsBody, Polylines,
 use crate::guest::bindings::petwalker::tracking::routes::{Approach, RouteSummary};
 use crate::guest::extract::{Auth, Call, Query};
 use crate::guest::problem::Problem;
+use crate::guest::replicas::{LATER, Replicas};
 use crate::guest::{CHANGED, local, ops};
 
-/// Stores points of a walk, as JSON or MessagePack. Points that were sent before are passed over.
+/// Stores points of a walk, as JSON or MessagePack. Points that were sent before are passed over. A device keeps those after
+/// `replicated_seq`, for they are on one disk only yet.
 #[utoipa::path(post, path = "/v1/rides/{id}/points", tag = "tracking", security(("bearer" = [])),
     params(("id" = String, Path, description = "The ride")),
     request_body(content((PointsBody = "application/json"), (PointsBody = "application/msgpack"))),
     responses((status = 200, body = Stored), Problems))]
-pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Response, Problem> {
-    let stored = ops::tracks::append(&call.context.caller, &id, call.body)?;
-    Ok(([(CHANGED, id)], Json(stored)).into_response())
+pub async fn append(
+    Path(id): Path<String>,
+    replicas: Replicas,
+    call: Call<PointsBody>,
+) -> Result<Response, Problem> {
+    let stored = ops::tracks::append(&call.context.caller, &id, call.body, replicas)?;
+    Ok(([(CHANGED, id)], [LATER], Json(stored)).into_response())
 }
 
 /// Tells how far the walker has come on the way to the pets; when to expect them, where the pickup is known.
@@ -29,7 +35,7 @@ pub async fn append(Path(id): Path<String>, call: Call<PointsBody>) -> Result<Re
     responses((status = 200, body = Option<Approach>), Problems))]
 pub async fn approach(Path(id): Path<String>, call: Call<ApproachBody>) -> Result<Response, Problem> {
     let told = ops::tracks::approach(&call.context.caller, &id, call.body)?;
-    Ok(([(CHANGED, id)], Json(told)).into_response())
+    Ok(([(CHANGED, id)], [LATER], Json(told)).into_response())
 }
 
 /// Sets where a walk may go and end: its tutor or an operator.

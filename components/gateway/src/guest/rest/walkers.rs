@@ -18,15 +18,15 @@ pub async fn put(call: Call<WalkerDetails>) -> Result<Json<Walker>, Problem> {
     local(ops::profiles::put_walker(call.context, call.body)).await.map(Json)
 }
 
-/// A walker's profile.
+/// A walker's profile. To others than the walker the area's centre is the middle of its cell.
 #[utoipa::path(get, path = "/v1/walkers/{id}", tag = "walkers", security(("bearer" = [])),
     params(("id" = String, Path, description = "The walker's account")),
     responses((status = 200, body = Walker), Problems))]
-pub async fn get(Auth(_): Auth, Path(id): Path<String>) -> Result<Json<Walker>, Problem> {
-    local(ops::profiles::get_walker(id)).await.map(Json)
+pub async fn get(Auth(caller): Auth, Path(id): Path<String>) -> Result<Json<Walker>, Problem> {
+    local(ops::profiles::get_walker(&caller, id)).await.map(Json)
 }
 
-/// The calling walker is here and takes offers.
+/// The calling walker is here and takes offers, for 15 minutes: a device says it again every few minutes.
 #[utoipa::path(put, path = "/v1/walkers/me/presence", tag = "walkers", security(("bearer" = [])),
     request_body = Position, responses((status = 204), Problems))]
 pub async fn appear(call: Call<Position>) -> Result<NoContent, Problem> {
@@ -64,7 +64,8 @@ const fn ten() -> u32 {
     10
 }
 
-/// The nearest present walkers, nearest first.
+/// The nearest present walkers, nearest first. Distances are in steps of 500 m, from a place that is 500 m to 1500 m from
+/// the walker's and changes with the hour.
 #[utoipa::path(get, path = "/v1/walkers/nearest", tag = "walkers", security(("bearer" = [])), params(Around),
     responses((status = 200, body = NearbyWalkers), Problems))]
 pub async fn nearest(Auth(_): Auth, Query(around): Query<Around>) -> Result<Json<NearbyWalkers>, Problem> {

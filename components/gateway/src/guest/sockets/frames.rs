@@ -16,6 +16,7 @@ use crate::guest::internal;
 use crate::guest::live::{self, LiveMessage};
 use crate::guest::ops::Outcome;
 use crate::guest::problem::Problem;
+use crate::guest::replicas::Replicas;
 
 #[derive(Deserialize)]
 struct Frames {
@@ -100,6 +101,7 @@ fn refused(id: u64, problem: &Problem) -> Outcome<ByteBuf> {
 /// Takes the frames of many sockets: what they carry is stored in one transaction, and each gets its own answer.
 pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     internal::only_the_node(headers).await?;
+    let replicas = Replicas::of(headers);
     let Frames { frames } = unpack(body)?;
     let keys: Vec<String> = frames.iter().map(|frame| frame.key.clone()).collect();
     let statuses = rides::statuses(&keys)?;
@@ -110,26 +112,28 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     for (index, (frame, status)) in frames.into_iter().zip(statuses).enumerate() {
         let walker = status.as_ref().and_then(|status| status.walker_id.as_deref());
         match read_frame(&frame, walker, status.as_ref().map(|status| status.state)) {
-            Ok(Read { id, state, wants: Wants::Points(points) }) => {
-                of_batches.push(Origin { index, id, state });
+            Ok(Read { id, state, walker, wants: Wants::Points(points) }) => {
+                of_batches.push(Origin { index, id, state, walker });
                 batches.push(Batch { ride_id: frame.key, points, watched: frame.watched });
             }
-            Ok(Read { id, state, wants: Wants::Approach(fix) }) => {
-                of_reports.push(Origin { index, id, state });
+            Ok(Read { id, state, walker, wants: Wants::Approach(fix) }) => {
+                of_reports.push(Origin { index, id, state, walker });
                 let ApproachBody { at, place, accuracy_m } = fix;
                 reports.push(ApproachReport { ride_id: frame.key, at, place, accuracy_m });
             }
             Ok(Read { id, wants: Wants::Status, .. }) => {
-                let progress = routes::progress_of(&frame.key, frame.watched)?;
-                answers[index].body = stored(id, &Stored::so_far(&progress))?;
+                answers[index].body = match so_far(&frame.key, frame.watched, replicas) {
+                    Ok(so_far) => stored(id, &so_far)?,
+                    Err(problem) => refused(id, &problem)?,
+                };
             }
             Err((id, problem)) => answers[index].body = refused(id, &problem)?,
         }
     }
-    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches)? };
+    let receipts = if batches.is_empty() { Vec::new() } else { routes::ingest(&batches, replicas.event())? };
     for ((receipt, batch), origin) in receipts.into_iter().zip(batches).zip(of_batches) {
         answers[origin.index] = match receipt {
-            Ok(receipt) => taken(batch.ride_id, receipt, &origin)?,
+            Ok(receipt) => taken(batch.ride_id, receipt, &origin, replicas)?,
             Err(refusal) => Answer { body: refused(origin.id, &refusal.into())?, news: None },
         };
     }
@@ -143,11 +147,18 @@ pub async fn take(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     answer(&Answers { answers })
 }
 
-/// Where something came from: the frame's place, the client's number of it, and the state of its ride.
+/// How far a track is stored.
+fn so_far(key: &str, watched: bool, replicas: Replicas) -> Outcome<Stored> {
+    let progress = routes::progress_of(key, watched)?;
+    Ok(Stored::so_far(&progress, replicas.seq_of(key, &progress)?))
+}
+
+/// Where something came from: the frame's place, the client's number of it, and the state and walker of its ride.
 struct Origin {
     index: usize,
     id: u64,
     state: RideState,
+    walker: String,
 }
 
 /// A frame that may be taken.
@@ -156,6 +167,8 @@ struct Read {
     id: u64,
     /// The state of its ride.
     state: RideState,
+    /// The ride's walker, who sent it.
+    walker: String,
     wants: Wants,
 }
 
@@ -175,8 +188,8 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
         (0, if path == "." { problem } else { problem.at(path) })
     })?;
     let refuse = |code, why| Err((sent.id, Problem::new(code, why)));
-    let Some(state) = state.filter(|_| walker.is_some_and(|walker| walker.as_bytes() == &frame.context[..]))
-    else {
+    let walker = walker.filter(|walker| walker.as_bytes() == &frame.context[..]);
+    let (Some(state), Some(walker)) = (state, walker) else {
         return refuse("forbidden", "the ride is not yours any more");
     };
     let wants = match (sent.kind, sent.fix) {
@@ -191,19 +204,20 @@ fn read_frame(frame: &Frame, walker: Option<&str>, state: Option<RideState>) -> 
             return Err((sent.id, Problem::new("malformed", "is missing").at("fix")));
         }
     };
-    Ok(Read { id: sent.id, state, wants })
+    Ok(Read { id: sent.id, state, walker: walker.to_owned(), wants })
 }
 
 /// The answer to points, and what is new of their ride.
-fn taken(ride_id: String, receipt: Receipt, origin: &Origin) -> Outcome<Answer> {
-    let body = stored(origin.id, &Stored::of(&receipt))?;
+fn taken(ride_id: String, receipt: Receipt, origin: &Origin, replicas: Replicas) -> Outcome<Answer> {
+    let body = stored(origin.id, &Stored::of(&receipt, replicas))?;
     if receipt.fresh.is_empty() {
         return Ok(Answer { body, news: None });
     }
     let to = u64::from(receipt.progress.cursor);
     let from = to - u64::from(receipt.stored);
     let message = LiveMessage::new(ride_id, to, origin.state, receipt.fresh, receipt.progress);
-    let news = News { from, to, body: pack(&message)?, whole: false, over: false };
+    let audience = origin.walker.clone();
+    let news = News { from, to, body: pack(&message)?, whole: false, over: false, audience };
     Ok(Answer { body, news: Some(news) })
 }
 
@@ -212,6 +226,7 @@ fn approached(ride_id: String, progress: Progress, origin: &Origin) -> Outcome<A
     let body = pack(&ApproachMessage { kind: "approach", id: origin.id, approach: progress.approach })?;
     let cursor = u64::from(progress.cursor);
     let message = LiveMessage::new(ride_id, cursor, origin.state, Vec::new(), progress);
-    let news = News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false };
+    let audience = origin.walker.clone();
+    let news = News { from: cursor, to: cursor, body: pack(&message)?, whole: true, over: false, audience };
     Ok(Answer { body, news: Some(news) })
 }

@@ -18,7 +18,8 @@ use super::bindings::petwalker::tracking::routes;
 use super::live;
 use super::ops::{self, Outcome};
 use super::problem::Problem;
-use super::{extract, graphql, internal};
+use super::replicas::Replicas;
+use super::{ACCOUNT, digest, extract, graphql, internal};
 
 /// A client that wants a socket.
 #[derive(Deserialize)]
@@ -83,12 +84,18 @@ struct News {
     whole: bool,
     /// Whether nothing will ever be new again.
     over: bool,
+    /// Of what depends who may be told: the ride's walker. Where it is another than before, the node asks again for each
+    /// watcher.
+    audience: String,
 }
 
 #[derive(Deserialize)]
 struct Reading {
     key: String,
     cursor: u64,
+    /// Who is to be told: the context that the socket was opened with; none for what the node hands on to those it has asked
+    /// for.
+    context: Option<ByteBuf>,
 }
 
 /// Answers a frame that was taken.
@@ -127,15 +134,23 @@ pub async fn open(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
         // Each operation is asked about by itself, for this caller.
         let context = pack(&caller)?;
         let (key, greeting) = (String::new(), ByteBuf::new());
-        return answer(&Opened { key, context, until_ms: until.epoch_ms, cursor: 0, greeting });
+        return answer_for(&caller, &Opened { key, context, until_ms: until.epoch_ms, cursor: 0, greeting })
+            .await;
     }
     let path = opening.path.strip_prefix("/v1/rides/").and_then(|rest| rest.split_once('/'));
     let opened = match path {
-        Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms)?,
+        Some((ride, "track")) => open_track(&caller, ride, until.epoch_ms, Replicas::of(headers))?,
         Some((ride, "live")) => open_live(&caller, ride, opening.parameter("since"), until.epoch_ms)?,
         _ => return Err(Problem::new("not-found", "no socket is opened at this path")),
     };
-    answer(&opened)
+    answer_for(&caller, &opened).await
+}
+
+/// The answer, with what stands for the account that it is for.
+async fn answer_for(caller: &Caller, opened: &Opened) -> Outcome<Response> {
+    let mut response = answer(opened)?;
+    response.headers_mut().insert(ACCOUNT, digest::opaque(caller).await?);
+    Ok(response)
 }
 
 /// Who wants the socket, by the token in its header or the ticket in its query; and until when that holds.
@@ -148,13 +163,13 @@ async fn holder(opening: &Opening) -> Outcome<(Caller, Instant)> {
     if let Some(value) = opening.authorization.as_ref().and_then(|value| HeaderValue::try_from(value).ok()) {
         headers.insert(header::AUTHORIZATION, value);
     }
-    let caller = extract::authenticate(&headers).await?;
+    let caller = extract::authenticate_now(&headers).await?;
     let until = accounts::access_ends_at(extract::bearer(&headers).unwrap_or_default())?;
     Ok((caller, until))
 }
 
 /// A walker sends the points of a walk.
-fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
+fn open_track(caller: &Caller, id: &str, until_ms: i64, replicas: Replicas) -> Outcome<Opened> {
     let ride = ops::ride(caller, id)?;
     if ride.walker_id.as_ref() != Some(&caller.account_id) {
         return Err(Problem::new("forbidden", "only the ride's walker sends points"));
@@ -168,7 +183,7 @@ fn open_track(caller: &Caller, id: &str, until_ms: i64) -> Outcome<Opened> {
         context: ByteBuf::from(caller.account_id.as_bytes()),
         until_ms,
         cursor: progress.cursor.into(),
-        greeting: stored(0, &Stored::so_far(&progress))?,
+        greeting: stored(0, &Stored::so_far(&progress, replicas.seq_of(id, &progress)?))?,
     })
 }
 
@@ -185,17 +200,21 @@ fn open_live(caller: &Caller, id: &str, since: Option<&str>, until_ms: i64) -> O
     if let Some(since) = since.filter(|since| everything && *since < greeting.cursor) {
         greeting.cursor = since;
     }
-    let (context, cursor) = (ByteBuf::new(), greeting.cursor);
+    let (context, cursor) = (pack(caller)?, greeting.cursor);
     Ok(Opened { key: id.to_owned(), context, until_ms, cursor, greeting: pack(&greeting)? })
 }
 
-/// What is new of a ride since a cursor.
+/// What is new of a ride since a cursor; refused where it is for somebody who may not see the ride any more.
 pub async fn read(headers: &HeaderMap, body: &Bytes) -> Outcome<Response> {
     internal::only_the_node(headers).await?;
     let reading: Reading = unpack(body)?;
-    let message = live::since(&reading.key, reading.cursor, None)?;
+    let (message, walker) = match &reading.context {
+        Some(context) => live::since_for(&unpack::<Caller>(context)?, &reading.key, reading.cursor)?,
+        None => live::since(&reading.key, reading.cursor, None)?,
+    };
     let (to, over) = (message.cursor, message.over(reading.cursor));
-    answer(&News { from: reading.cursor, to, body: pack(&message)?, whole: true, over })
+    let audience = walker.unwrap_or_default();
+    answer(&News { from: reading.cursor, to, body: pack(&message)?, whole: true, over, audience })
 }
 
 /// Executes an operation of a socket, or its next step.

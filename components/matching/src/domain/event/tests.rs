@@ -55,6 +55,7 @@ fn one_of_each() -> Vec<RideEvent> {
             walker_id,
             accepted_at: AT,
             time_zone: "America/Sao_Paulo".to_owned(),
+            capacity: None,
         }),
         RideEvent::Arrived { at: AT },
         RideEvent::Started { at: AT },
@@ -73,6 +74,7 @@ fn one_of_each() -> Vec<RideEvent> {
         RideEvent::WalkerWithdrew { walker_id, at: AT },
         RideEvent::Expired { at: AT },
         RideEvent::NoShow { at: AT, fee, quote_id, tutor_id, walker_id },
+        RideEvent::PinRenewed { by: Role::Operator, tutor_id, at: AT, sealed: Some(vec![7; 3]) },
     ]
 }
 
