@@ -213,7 +213,7 @@ impl Node {
                 Ok(true) => {}
                 Ok(false) => tracing::info!(file = %database.path().display(), "the log is still being read"),
                 Err(error) => {
-                    tracing::warn!(%error, file = %database.path().display(), "the log was not emptied")
+                    tracing::warn!(%error, file = %database.path().display(), "the log was not emptied");
                 }
             }
         }
@@ -301,7 +301,7 @@ impl Ending {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(error, "what is stored is not all in the stream"),
             Err(_) => {
-                tracing::error!("what is stored is not all in the stream at the end of the grace period")
+                tracing::error!("what is stored is not all in the stream at the end of the grace period");
             }
         }
         self.stop.send_replace(true);

@@ -53,7 +53,7 @@ async fn track(cluster: &Cluster, walk: &Walk) -> (Socket, Value) {
                 return (socket, greeting);
             }
             Err((503, _)) if began.elapsed() < PATIENCE => {
-                tokio::time::sleep(Duration::from_millis(20)).await
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             Err(refused) => panic!("{refused:?}"),
         }

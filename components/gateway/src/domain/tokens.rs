@@ -51,7 +51,7 @@ pub fn measure(text: &str, limits: &TextLimits) -> Result<Measure, Violation> {
                 measure.nesting = measure.nesting.max(open);
             }
             Token::Close => {
-                open = open.checked_sub(1).ok_or_else(|| reader.fault("a bracket closes nothing"))?
+                open = open.checked_sub(1).ok_or_else(|| reader.fault("a bracket closes nothing"))?;
             }
             Token::At => measure.directives += 1,
             Token::Other => {}

@@ -208,7 +208,8 @@ impl Feed {
 
     /// Goes on from what was known of a ride that the caller may see.
     pub fn from(caller: Caller, ride: Ride, known: Known) -> Self {
-        Self { known: Some(known.clone()), ..Self::new(caller, ride, known.cursor, Duration::ZERO) }
+        let feed = Self::new(caller, ride, known.cursor, Duration::ZERO);
+        Self { known: Some(known), ..feed }
     }
 
     /// Looks once. Where the ride has another walker than before, whether the caller may see it is asked again.

@@ -31,11 +31,11 @@ pub fn erase(
         "DELETE FROM commands WHERE actor = ?1",
         "DELETE FROM daily_counts WHERE account = ?1",
     ] {
-        sql.execute(statement, &[account.clone()])?;
+        sql.execute(statement, std::slice::from_ref(&account))?;
     }
     if role == Role::Walker {
-        sql.execute("DELETE FROM ratings WHERE walker_id = ?1", &[account.clone()])?;
-        sql.execute("DELETE FROM walkers WHERE account_id = ?1", &[account.clone()])?;
+        sql.execute("DELETE FROM ratings WHERE walker_id = ?1", std::slice::from_ref(&account))?;
+        sql.execute("DELETE FROM walkers WHERE account_id = ?1", std::slice::from_ref(&account))?;
     }
     revoke_all(sql, id, now)?;
     sql.execute(

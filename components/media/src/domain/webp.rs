@@ -38,7 +38,7 @@ pub(super) fn clean(bytes: Bytes) -> Result<Bytes, BadPhoto> {
                 let (width, height) = side_pair(&contents, 4).ok_or(BadPhoto::Damaged)?;
                 pixels::count(width, height)?;
             }
-            id => frames.extend(picture_size(id, &contents)?),
+            id => frames.extend(picture_size(*id, &contents)?),
         }
         kept.push(RiffChunk::new(chunk.id(), RiffContent::Data(contents)));
     }
@@ -50,8 +50,8 @@ pub(super) fn clean(bytes: Bytes) -> Result<Bytes, BadPhoto> {
 }
 
 /// Width and height of a chunk that holds a picture; none for one that holds something else.
-fn picture_size(id: &[u8; 4], contents: &[u8]) -> Result<Option<(u32, u32)>, BadPhoto> {
-    let size = match id {
+fn picture_size(id: [u8; 4], contents: &[u8]) -> Result<Option<(u32, u32)>, BadPhoto> {
+    let size = match &id {
         b"VP8 " => lossy_size(contents),
         b"VP8L" => lossless_size(contents),
         b"ANMF" => side_pair(contents, 6),
@@ -97,7 +97,7 @@ fn frame(contents: &[u8]) -> Option<Bytes> {
         let contents = after.get(..length)?;
         if KEPT_IN_FRAMES.contains(&id) {
             // A picture that is larger than its frame says would be counted too small.
-            let fits = picture_size(id, contents).ok()?.is_none_or(|picture| picture == size);
+            let fits = picture_size(*id, contents).ok()?.is_none_or(|picture| picture == size);
             if !fits {
                 return None;
             }

@@ -64,7 +64,7 @@ impl World {
     }
 }
 
-fn refused<T>(outcome: Result<T, Refusal>) -> bool {
+fn refused<T>(outcome: &Result<T, Refusal>) -> bool {
     matches!(outcome, Err(Refusal::CouponRefused(_)))
 }
 
@@ -73,8 +73,8 @@ fn an_account_uses_a_coupon_once_however_many_quotes_it_has() {
     let mut world = World::new();
     let [first, second] = [world.with_coupon(), world.with_coupon()].map(|quote| quote.expect("quoted"));
     assert_eq!(world.hold(first), Ok(()));
-    assert!(refused(world.hold(second)), "both were asked for before either was booked");
-    assert!(refused(world.with_coupon()));
+    assert!(refused(&world.hold(second)), "both were asked for before either was booked");
+    assert!(refused(&world.with_coupon()));
     assert_eq!(world.hold(first), Ok(()), "the same quote makes the same ride");
     // The ride's event makes it final, however often it comes.
     for _ in 0..2 {
@@ -82,7 +82,7 @@ fn an_account_uses_a_coupon_once_however_many_quotes_it_has() {
     }
     assert_eq!(world.hold(first), Ok(()));
     world.now = world.now.plus(Millis::from_mins(60 * 24 * 300));
-    assert!(refused(world.with_coupon()) && refused(world.hold(second).and_then(|()| world.with_coupon())));
+    assert!(refused(&world.with_coupon()) && refused(&world.hold(second).and_then(|()| world.with_coupon())));
     // Another account has its own.
     world.account = AccountId::new(&mut Moment { now: world.now, entropy: &mut world.entropy });
     assert!(world.with_coupon().is_ok());
@@ -107,7 +107,7 @@ fn a_coupon_of_which_nothing_came_is_free_again() {
     // Old events that come again change nothing.
     world.note("r2", &CouponNews::Booked(second));
     world.note("r2", &CouponNews::CostNothing);
-    assert!(refused(world.with_coupon()));
+    assert!(refused(&world.with_coupon()));
     let plain = world.quote(None).expect("quoted");
     assert_eq!((world.hold(plain.id), plain.coupon), (Ok(()), None));
 }

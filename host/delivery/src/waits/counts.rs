@@ -163,7 +163,7 @@ mod tests {
         };
         let mut held: Vec<_> = [admit(false, "a", 1), admit(false, "a", 1), admit(true, "a", 1)]
             .into_iter()
-            .map(|counted| counted.ok().expect("held"))
+            .map(|counted| counted.unwrap_or_else(|_| panic!("held")))
             .collect();
         assert_eq!(admit(false, "a", 2).err(), Some(Refused::TooMany), "the viewer's");
         assert_eq!(admit(true, "a", 2).err(), Some(Refused::TooMany), "each kind by itself");

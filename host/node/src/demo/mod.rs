@@ -49,7 +49,7 @@ struct Stage {
 /// What was started for the demonstration, in a folder that goes with it.
 enum Own {
     Nothing,
-    Node { node: Node, folder: tempfile::TempDir },
+    Node { node: Box<Node>, folder: tempfile::TempDir },
     Cluster { cluster: Mutex<Cluster>, owner: String },
 }
 
@@ -113,7 +113,7 @@ impl Stage {
         let url = format!("http://{}", node.public_address());
         say("node", format!("{url}, its data in {}", folder.path().display()));
         let operator_code = Some(crate::secrets::kept(folder.path(), "operator_code")?);
-        Ok(Self { url, operator_code, own: Own::Node { node, folder } })
+        Ok(Self { url, operator_code, own: Own::Node { node: Box::new(node), folder } })
     }
 
     /// Goes to an edge that does not own the ride's region.

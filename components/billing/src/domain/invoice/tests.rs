@@ -161,8 +161,8 @@ impl World {
         }
     }
 
-    fn take(&mut self, step: Step) {
-        match step {
+    fn take(&mut self, step: &Step) {
+        match *step {
             Step::Tip(amount) => {
                 if let Ok(invoice) = self.invoice.clone().tip(brl(amount)) {
                     self.invoice = invoice;
@@ -227,7 +227,7 @@ proptest! {
         };
         world.check();
         for step in steps {
-            world.take(step);
+            world.take(&step);
             world.check();
         }
         // Whatever way it came there, giving all of it back leaves nothing with anybody.

@@ -302,7 +302,7 @@ proptest! {
             drop(world.act(walker, ride, &action));
             let held = rides::held_by(&world.sql, walker.account).expect("read");
             let in_hand = held.iter().filter(|r| matches!(r.state, State::Started { .. } | State::Paused { .. }));
-            let pets: u32 = in_hand.map(|ride| ride.pets()).sum();
+            let pets: u32 = in_hand.map(crate::domain::Ride::pets).sum();
             prop_assert!(pets <= capacity, "{} pets in the hands of one who has room for {}", pets, capacity);
         }
     }
