@@ -1,10 +1,12 @@
 //! A socket of a phone or a map, for load.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use anyhow::Context as _;
 use futures::{SinkExt as _, StreamExt as _};
 use petwalker_kernel::RideId;
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -16,11 +18,24 @@ pub(crate) struct Socket(WebSocketStream<TcpStream>);
 impl Socket {
     /// Opens the socket of a ride and reads its greeting.
     pub(crate) async fn open(url: &str, ride: RideId, end: &str, token: &str) -> anyhow::Result<Self> {
+        Self::open_from(Ipv4Addr::LOCALHOST, url, ride, end, token).await
+    }
+
+    /// The same from another address of loopback.
+    pub(crate) async fn open_from(
+        from: Ipv4Addr,
+        url: &str,
+        ride: RideId,
+        end: &str,
+        token: &str,
+    ) -> anyhow::Result<Self> {
         let address = url.trim_start_matches("http://");
         let mut request = format!("ws://{address}/v1/rides/{ride}/{end}").into_client_request()?;
         request.headers_mut().insert("sec-websocket-protocol", "petwalker.v1.msgpack".parse()?);
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse()?);
-        let stream = TcpStream::connect(address).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((from, 0)))?;
+        let stream = socket.connect(address.parse()?).await?;
         stream.set_nodelay(true)?;
         let config = WebSocketConfig::default().read_buffer_size(4 << 10).write_buffer_size(0);
         let (socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await?;

@@ -52,8 +52,9 @@ pub(super) async fn run(program: &Path, root: &Path, seconds: u64, bars: &mut Ba
         });
     }
     let mut sockets = Vec::new();
-    for walk in &walks {
-        sockets.push(Socket::open(&server.url, walk.ride, "track", &walk.walker).await?);
+    for (number, walk) in walks.iter().enumerate() {
+        let from = address(number);
+        sockets.push(Socket::open_from(from, &server.url, walk.ride, "track", &walk.walker).await?);
     }
     let begun = Instant::now();
     for socket in &mut sockets {

@@ -83,12 +83,22 @@ impl Default for AdmissionSection {
             small_bodies_mib: 32,
             large_bodies_mib: 128,
             waits: WaitSettings::default(),
-            isolated: vec![IsolatedRoutes {
-                name: "documents".to_owned(),
-                routes: vec!["/graphql".to_owned(), "/internal/subscriptions".to_owned()],
-                requests: 8,
-                queue: 128,
-            }],
+            isolated: vec![
+                IsolatedRoutes {
+                    name: "documents".to_owned(),
+                    routes: vec!["/graphql".to_owned(), "/internal/subscriptions".to_owned()],
+                    requests: 8,
+                    queue: 128,
+                },
+                IsolatedRoutes {
+                    name: "exports".to_owned(),
+                    routes: ["", ".gpx", ".geojson", ".polylines"]
+                        .map(|format| format!("/v1/rides/:id/route{format}"))
+                        .to_vec(),
+                    requests: 2,
+                    queue: 128,
+                },
+            ],
         }
     }
 }
