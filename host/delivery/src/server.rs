@@ -362,7 +362,8 @@ where
         let (service, active) = (self.service.clone(), activity.clone());
         let service = service_fn(move |request| {
             let exchange = active.begin();
-            let answer = service(request, peer);
+            // On the heap, and gone with the answer: a connection keeps room for what is answered as long as it is open.
+            let answer = Box::pin(service(request, peer));
             async move {
                 let answer = answer.await;
                 Ok::<_, Infallible>(answer.map(|body| WatchedBody::new(body, exchange)))
