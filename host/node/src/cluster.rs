@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -202,21 +203,31 @@ fn edge_name(index: usize) -> String {
     format!("edge-{}", index + 1)
 }
 
+/// A port that nobody listens on. It lies below those that systems give to outgoing connections (32768 and up), one of which
+/// could take it before the edge does; and no cluster of this process gets it again soon.
+fn free_port() -> anyhow::Result<u16> {
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(97);
+    for _ in 0..COUNT {
+        let turn = TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(FIRST + start.wrapping_add(turn) % COUNT)?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    anyhow::bail!("no port from {FIRST} to {} is free", FIRST + COUNT - 1)
+}
+
 fn ports(options: &ClusterOptions) -> anyhow::Result<Vec<Ports>> {
-    let mut held = Vec::new();
-    let mut free = || -> anyhow::Result<u16> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = listener.local_addr()?.port();
-        held.push(listener);
-        Ok(port)
-    };
     (0..options.edges)
         .map(|index| match options.port {
             Some(first) => {
                 let public = first + 10 * index;
                 Ok(Ports { public, admin: public + 1, peer: public + 2 })
             }
-            None => Ok(Ports { public: free()?, admin: free()?, peer: free()? }),
+            None => Ok(Ports { public: free_port()?, admin: free_port()?, peer: free_port()? }),
         })
         .collect()
 }

@@ -20,7 +20,6 @@ use std::time::{Duration, Instant};
 use edge_runtime::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
-use tokio::sync::Semaphore;
 
 pub(crate) use self::address::counted;
 pub use self::address::{Network, Proxies};
@@ -67,11 +66,6 @@ pub struct ThrottleOptions {
     pub cors_origin: Option<HeaderValue>,
 }
 
-/// How long a refusal is held back.
-const HELD_BACK_FOR: Duration = Duration::from_millis(200);
-/// Refusals held back at once.
-const HELD_BACK_MAX: usize = 4_096;
-
 /// Limits requests by address, account and class.
 pub struct Throttle {
     classes: Vec<Known>,
@@ -83,8 +77,6 @@ pub struct Throttle {
     turns: Turns,
     proxies: Proxies,
     cors_origin: Option<HeaderValue>,
-    /// Refusals that may be held back at once.
-    held_back: Semaphore,
 }
 
 /// A request that was let in.
@@ -114,7 +106,6 @@ impl Throttle {
             turns: Turns::new(options.turns),
             proxies: options.proxies,
             cors_origin: options.cors_origin,
-            held_back: Semaphore::new(HELD_BACK_MAX),
         }
     }
 
@@ -148,18 +139,7 @@ impl Throttle {
             }
         };
         self.let_pages_read(from_page, &mut response);
-        if response.status() == StatusCode::TOO_MANY_REQUESTS {
-            self.hold_back().await;
-        }
         response
-    }
-
-    /// Lets a moment pass before a client hears that it asked too much: one that asks again at once, from hundreds of
-    /// connections, would keep the node busy with refusals. Beyond [`HELD_BACK_MAX`] refusals are told at once.
-    async fn hold_back(&self) {
-        if let Ok(_held) = self.held_back.try_acquire() {
-            tokio::time::sleep(HELD_BACK_FOR).await;
-        }
     }
 
     /// Waits for the turn of a request that computes for long. Take it when the request is there whole: it holds up others.
