@@ -40,6 +40,9 @@ const REGION: &str = "sao-paulo-centro";
 const TTL: Duration = Duration::from_secs(4);
 /// How long a command is repeated.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// From one ride of a tutor to the next, at least: so a tutor comes to the day's quota of quotes in no test, however fast
+/// the machine is.
+const PACE: Duration = Duration::from_millis(50);
 
 /// An edge for the tests. It ends by itself when its standard input does, so never after the test.
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +128,10 @@ async fn ask_for_rides(
     count: tokio::sync::watch::Sender<usize>,
 ) -> Vec<Done> {
     let mut done = Vec::new();
+    let mut pace = tokio::time::interval(PACE);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !stop.load(Ordering::Acquire) {
+        pace.tick().await;
         let number = done.len();
         let wanted = json!({
             "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [&pet],
