@@ -5,7 +5,7 @@
 //! so they never wait behind large ones. A large body reserves its whole size first, and queues for it.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::problem::{problem, timed_out};
+use crate::throttle::counted;
 
 /// Bytes of a body that counts as small.
 const SMALL_BYTES_MAX: usize = 64 << 10;
@@ -104,16 +105,6 @@ pub(crate) struct Held {
     noted: bool,
 }
 
-/// IPv6 networks are given out by /64: who has one address has all of it.
-fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(v6) => v6
-            .to_ipv4_mapped()
-            .map_or_else(|| Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(), IpAddr::V4),
-    }
-}
-
 impl Bodies {
     /// Nothing is read yet.
     #[must_use]
@@ -137,7 +128,7 @@ impl Bodies {
     ) -> Result<Read, BodyRefusal> {
         let held = Held {
             bodies: self.clone(),
-            client: network(client),
+            client: counted(client),
             small_bytes: 0,
             large_kib: 0,
             large: None,

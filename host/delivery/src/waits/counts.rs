@@ -1,37 +1,33 @@
 //! How many requests wait: in all, for one viewer, and for one address.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use edge_runtime::Body;
 use http::{HeaderValue, Response, StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::WaitLimits;
 use crate::problem::problem;
+use crate::throttle::{self, Hold, counted};
 
 /// Seconds after which a client that waits too often may try again.
 const RETRY_AFTER_S: &str = "5";
 
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Who {
-    Viewer(Box<str>),
-    Address(IpAddr),
-}
-
 /// Everything that is held.
 pub(super) struct Counts {
-    limits: WaitLimits,
-    held: Mutex<Held>,
-    gauges: [metrics::Gauge; 2],
+    all: Arc<Semaphore>,
+    polls: Arc<Kind>,
+    streams: Arc<Kind>,
 }
 
-#[derive(Default)]
-struct Held {
-    /// Answers that wait, and event streams.
-    open: [usize; 2],
-    /// The same for each viewer and address.
-    each: HashMap<Who, [usize; 2]>,
+/// Answers that wait, or event streams.
+struct Kind {
+    by_viewer: Arc<throttle::Counts<Box<str>>>,
+    by_address: Arc<throttle::Counts<IpAddr>>,
+    open: AtomicUsize,
+    gauge: metrics::Gauge,
 }
 
 /// Why somebody may not wait.
@@ -45,73 +41,60 @@ pub(super) enum Refused {
 
 /// One that waits, counted until this is dropped.
 pub(super) struct Counted {
-    counts: Arc<Counts>,
-    who: [Option<Who>; 2],
-    kind: usize,
+    _of_all: OwnedSemaphorePermit,
+    _of_viewer: Option<Hold<Box<str>>>,
+    _of_address: Hold<IpAddr>,
+    kind: Arc<Kind>,
+}
+
+impl Kind {
+    fn new(name: &'static str, per_viewer: usize, per_address: usize) -> Arc<Self> {
+        Arc::new(Self {
+            by_viewer: throttle::Counts::new(per_viewer),
+            by_address: throttle::Counts::new(per_address),
+            open: AtomicUsize::new(0),
+            gauge: metrics::gauge!("waits_open", "kind" => name),
+        })
+    }
 }
 
 impl Counts {
-    pub(super) fn new(limits: WaitLimits) -> Self {
-        let gauges = ["poll", "stream"].map(|kind| metrics::gauge!("waits_open", "kind" => kind));
-        Self { limits, held: Mutex::default(), gauges }
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing under this lock panics half-way through a change.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn new(limits: &WaitLimits) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits.held_max)),
+            polls: Kind::new("poll", limits.polls_per_viewer, limits.polls_per_address),
+            streams: Kind::new("stream", limits.streams_per_viewer, limits.streams_per_address),
+        }
     }
 
     /// Answers that wait, and event streams.
     pub(super) fn open(&self) -> [usize; 2] {
-        self.held().open
+        [&self.polls, &self.streams].map(|kind| kind.open.load(Ordering::Relaxed))
     }
 
     /// Counts an answer that waits, or an event stream.
     pub(super) fn admit(
-        self: &Arc<Self>,
+        &self,
         events: bool,
         viewer: Option<Box<str>>,
         client: IpAddr,
     ) -> Result<Counted, Refused> {
-        let kind = usize::from(events);
-        let limits = &self.limits;
-        let (per_viewer, per_address) = [
-            (limits.polls_per_viewer, limits.polls_per_address),
-            (limits.streams_per_viewer, limits.streams_per_address),
-        ][kind];
-        let who = [viewer.map(Who::Viewer), Some(Who::Address(client))];
-        let mut held = self.held();
-        if held.open.iter().sum::<usize>() >= limits.held_max {
-            return Err(Refused::Full);
-        }
-        for (who, max) in who.iter().zip([per_viewer, per_address]) {
-            let count = who.as_ref().and_then(|who| held.each.get(who)).map_or(0, |counts| counts[kind]);
-            if who.is_some() && count >= max {
-                return Err(Refused::TooMany);
-            }
-        }
-        held.open[kind] += 1;
-        for who in who.iter().flatten() {
-            held.each.entry(who.clone()).or_default()[kind] += 1;
-        }
-        self.gauges[kind].increment(1.0);
-        Ok(Counted { counts: self.clone(), who, kind })
+        let kind = if events { &self.streams } else { &self.polls };
+        let of_all = self.all.clone().try_acquire_owned().map_err(|_| Refused::Full)?;
+        let of_viewer =
+            viewer.map(|viewer| kind.by_viewer.hold(viewer).ok_or(Refused::TooMany)).transpose()?;
+        let of_address = kind.by_address.hold(counted(client)).ok_or(Refused::TooMany)?;
+        kind.open.fetch_add(1, Ordering::Relaxed);
+        kind.gauge.increment(1.0);
+        let kind = kind.clone();
+        Ok(Counted { _of_all: of_all, _of_viewer: of_viewer, _of_address: of_address, kind })
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut held = self.counts.held();
-        held.open[self.kind] -= 1;
-        for who in self.who.iter().flatten() {
-            if let Some(counts) = held.each.get_mut(who) {
-                counts[self.kind] -= 1;
-                if *counts == [0, 0] {
-                    held.each.remove(who);
-                }
-            }
-        }
-        self.counts.gauges[self.kind].decrement(1.0);
+        self.kind.open.fetch_sub(1, Ordering::Relaxed);
+        self.kind.gauge.decrement(1.0);
     }
 }
 
@@ -139,7 +122,6 @@ impl Refused {
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
-    use std::sync::Arc;
     use std::time::Duration;
 
     use super::{Counts, Refused};
@@ -157,7 +139,7 @@ mod tests {
             stream_max: Duration::ZERO,
             heartbeat: Duration::ZERO,
         };
-        let counts = Arc::new(Counts::new(limits));
+        let counts = Counts::new(&limits);
         let admit = |events, viewer: &str, last| {
             counts.admit(events, Some(viewer.into()), IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)))
         };
@@ -172,7 +154,8 @@ mod tests {
         held.extend(admit(false, "c", 3).ok());
         assert_eq!((held.len(), admit(false, "d", 4).err()), (5, Some(Refused::Full)));
         drop(held);
-        assert!(counts.held().each.is_empty());
+        assert!([&counts.polls, &counts.streams].iter().all(|kind| kind.by_viewer.is_empty()));
+        assert!([&counts.polls, &counts.streams].iter().all(|kind| kind.by_address.is_empty()));
         assert_eq!(counts.open(), [0, 0]);
         assert!(admit(false, "a", 1).is_ok());
     }

@@ -77,7 +77,7 @@ pub struct Waits {
     options: WaitOptions,
     app: Arc<App>,
     hub: Arc<Hub>,
-    counts: Arc<Counts>,
+    counts: Counts,
     asking: Mutex<HashMap<Asking, WeakShared<Asked>>>,
     ending: watch::Sender<bool>,
 }
@@ -154,7 +154,7 @@ impl Waits {
             }
             end.send_replace(true);
         });
-        let counts = Arc::new(Counts::new(options.limits));
+        let counts = Counts::new(&options.limits);
         Arc::new(Self { options, app, hub, counts, asking: Mutex::default(), ending })
     }
 
