@@ -5,7 +5,7 @@ use std::time::Duration;
 use petwalker_tests::Client;
 use serde_json::{Value, json};
 
-use super::ways::{cluster, stop};
+use super::ways::{cluster, owner, stop};
 use super::{PLACE, REGION};
 use crate::held::holdings;
 use crate::secrets::{
@@ -37,16 +37,11 @@ async fn all_the_same(admin: &str) {
 async fn no_edge_and_no_topic_tells_a_secret_nor_keeps_who_was_erased() {
     let folder = tempfile::tempdir().expect("a folder");
     let cluster = cluster(folder.path()).await;
-    let owner = cluster.owner(REGION).await.expect("asked").expect("owned");
-    let edges: Vec<(String, String, String)> = cluster
-        .edges()
-        .map(|(name, url, admin)| (name.to_owned(), url.to_owned(), admin.to_owned()))
-        .collect();
-    let (_, url, admin) = edges.iter().find(|(name, ..)| *name == owner).expect("there");
+    let (_, url, admin) = owner(&cluster).await;
     let email = "edges.person@test.example";
-    let (walk, signed_up) = walk_with_keys(&Client::of(url), email, HOME).await;
+    let (walk, signed_up) = walk_with_keys(&Client::of(&url), email, HOME).await;
     complete(&walk).await;
-    all_the_same(admin).await;
+    all_the_same(&admin).await;
     tells_no_secret(folder.path(), &walk, &signed_up);
     // In the clear a home is where a region's rides are looked for, and nowhere else: in no topic, and not in what all share.
     for bytes in spellings(HOME.0).into_iter().chain([NOTES.as_bytes().to_vec()]) {
@@ -55,8 +50,8 @@ async fn no_edge_and_no_topic_tells_a_secret_nor_keeps_who_was_erased() {
     }
 
     assert_eq!(walk.tutor.post("/v1/me/erasure", &json!({ "password": PASSWORD })).await.status, 204);
-    let files: Vec<_> = edges
-        .iter()
+    let files: Vec<_> = cluster
+        .edges()
         .map(|(name, ..)| folder.path().join(name).join("regions").join(format!("{REGION}.db")))
         .collect();
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
@@ -70,7 +65,7 @@ async fn no_edge_and_no_topic_tells_a_secret_nor_keeps_who_was_erased() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
-    all_the_same(admin).await;
+    all_the_same(&admin).await;
     stop(cluster).await;
     tells_no_secret(folder.path(), &walk, &signed_up);
     tells_nothing_of(folder.path(), Some(email), HOME);
@@ -80,9 +75,8 @@ async fn no_edge_and_no_topic_tells_a_secret_nor_keeps_who_was_erased() {
 async fn a_region_changes_hands_for_operators_only() {
     let folder = tempfile::tempdir().expect("a folder");
     let cluster = cluster(folder.path()).await;
-    let owner = cluster.owner(REGION).await.expect("asked").expect("owned");
+    let (owner, _, admin) = owner(&cluster).await;
     let heir = cluster.edges().find(|(name, ..)| *name != owner).expect("another").0.to_owned();
-    let admin = cluster.edges().find(|(name, ..)| *name == owner).expect("there").2.to_owned();
     let url = format!("{admin}/regions/{REGION}/hand-over?to={heir}");
     let http = reqwest::Client::new();
     let status =

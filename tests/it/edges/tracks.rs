@@ -9,27 +9,12 @@ use edge_node::config::Worth;
 use petwalker_tests::{Client, Socket, config};
 use serde_json::{Value, json};
 
-use super::ways::{cluster_in, stop};
+use super::ways::{cluster_in, owner, stop};
 use super::{PATIENCE, PLACE, REGION};
 use crate::live::{Walk, points_at};
 
 const PACKED: &str = "petwalker.v1.msgpack";
 const HEADER: &str = "petwalker-durability";
-
-/// The name, the URL for clients and the one for operators of the region's owner.
-async fn owner(cluster: &Cluster) -> (String, String, String) {
-    let began = Instant::now();
-    loop {
-        // An edge that was just killed may still be asked.
-        if let Ok(Some(owner)) = cluster.owner(REGION).await {
-            let mut edges = cluster.edges();
-            let (name, url, admin) = edges.find(|(name, ..)| *name == owner).expect("it runs");
-            return (name.to_owned(), url.to_owned(), admin.to_owned());
-        }
-        assert!(began.elapsed() < PATIENCE, "nobody owns the region");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Has the region handed over to another edge.
 async fn hand_over(cluster: &Cluster) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use petwalker_tests::Client;
 use serde_json::json;
 
-use super::ways::{cluster, stop};
+use super::ways::{cluster, owner, stop};
 use super::{PLACE, REGION};
 use crate::live::Walk;
 
@@ -29,19 +29,15 @@ async fn heard(mut stream: reqwest::Response, opened: tokio::sync::oneshot::Send
 async fn a_hand_over_keeps_nobody_waiting() {
     let folder = tempfile::tempdir().expect("a folder");
     let cluster = cluster(folder.path()).await;
-    let owner = cluster.owner(REGION).await.expect("asked").expect("owned");
-    let edges: Vec<(String, String, String)> = cluster
-        .edges()
-        .map(|(name, url, admin)| (name.to_owned(), url.to_owned(), admin.to_owned()))
-        .collect();
-    let find = |wanted: bool| edges.iter().find(|(name, ..)| (*name == owner) == wanted).expect("there");
-    let (here, heir) = (find(true), find(false));
+    let here = owner(&cluster).await;
+    let heir = cluster.edges().find(|(name, ..)| *name != here.0).expect("another");
+    let heir = (heir.0.to_owned(), heir.1.to_owned());
     let walk = Walk::begin_on(&Client::of(&here.1), PLACE.0, PLACE.1).await;
     let mut waiting = Vec::new();
-    for edge in [here, heir] {
-        let (tutor, path) = (walk.tutor.at(&edge.1), walk.path("/live?since=0&state=started&wait=25s"));
+    for url in [&here.1, &heir.1] {
+        let (tutor, path) = (walk.tutor.at(url), walk.path("/live?since=0&state=started&wait=25s"));
         let polling = tokio::spawn(async move { (tutor.get(&path).await, Instant::now()) });
-        let stream = walk.tutor.at(&edge.1).events(&walk.path("/live"), None).await;
+        let stream = walk.tutor.at(url).events(&walk.path("/live"), None).await;
         assert_eq!(stream.status(), 200);
         let (opened, is_open) = tokio::sync::oneshot::channel();
         let listening = tokio::spawn(heard(stream, opened));
