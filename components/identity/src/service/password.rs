@@ -61,7 +61,7 @@ pub fn end_sessions(sql: &impl Sql, now: UtcMillis, caller: Caller) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::{change_password, end_sessions};
-    use crate::domain::{Keys, Role};
+    use crate::domain::{Account, Keys, Role};
     use crate::service::{Caller, Refusal, SignUp, log_in, refresh, sign_up};
     use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
     use petwalker_store::{Command, NativeDatabase};
@@ -69,10 +69,9 @@ mod tests {
     const SCHEMA: &str = include_str!("../../../../db-schema/global/schema.sql");
     const NOW: UtcMillis = UtcMillis::new(1_780_000_000_000);
 
-    #[test]
-    fn a_new_password_ends_what_the_old_one_opened() {
+    /// A database with one account, whose password is "correct horse".
+    fn ana(moment: &mut Moment<'_>) -> (NativeDatabase, Keys, Account) {
         let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
-        let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(1) };
         let keys = Keys::from_hex(&hex::encode([1; 32])).expect("keys");
         let request = SignUp {
             email: "ana@example.com".into(),
@@ -83,6 +82,13 @@ mod tests {
         };
         let command = Command { actor: "anyone".into(), id: "a".into(), fingerprint: vec![1] };
         let account = sign_up(&sql, moment, &command, &request, "code").expect("signed up");
+        (sql, keys, account)
+    }
+
+    #[test]
+    fn a_new_password_ends_what_the_old_one_opened() {
+        let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(1) };
+        let (sql, keys, account) = ana(moment);
         let caller = Caller { account: account.id, role: account.role };
         let stolen = log_in(&sql, moment, &keys, &account.email, "correct horse").expect("in");
         for (current, new, field) in
@@ -104,18 +110,8 @@ mod tests {
 
     #[test]
     fn guesses_of_the_current_password_are_counted_with_log_ins() {
-        let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
         let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(1) };
-        let keys = Keys::from_hex(&hex::encode([1; 32])).expect("keys");
-        let request = SignUp {
-            email: "ana@example.com".into(),
-            password: "correct horse".into(),
-            display_name: "Ana".into(),
-            role: Role::Tutor,
-            operator_code: None,
-        };
-        let command = Command { actor: "anyone".into(), id: "a".into(), fingerprint: vec![1] };
-        let account = sign_up(&sql, moment, &command, &request, "code").expect("signed up");
+        let (sql, keys, account) = ana(moment);
         let caller = Caller { account: account.id, role: account.role };
         for _ in 0..5 {
             let refused = change_password(&sql, moment, &keys, caller, "wrong horse!", "battery staple");
