@@ -57,7 +57,8 @@ impl Server {
         more: &str,
     ) -> anyhow::Result<Self> {
         let sections = format!(
-            "[throttle]\nfactor = 1000\nturns_at_once = 64\nturns_waiting_max = 10000\nturn_wait_ms = 30000\n\
+            "[throttle]\nfactor = 1000\nat_once_per_address = 10000\n\
+             turns_at_once = 64\nturns_waiting_max = 10000\nturn_wait_ms = 30000\n\
              [sockets]\nsockets_per_address_max = 20000\nsockets_per_account_max = 20000\n{more}"
         );
         Self::start(program, root, data, ["connections_per_address_max = 20000\n", &sections]).await

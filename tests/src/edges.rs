@@ -369,6 +369,8 @@ fn write(folder: &Path, config: &Config) -> EdgeProcess {
     put(format!("admin = {:?}\nshutdown_grace_ms = 3000", config.listen.admin.to_string()));
     put(format!("connections_per_address_max = {}", config.listen.connections_per_address_max));
     put(format!("[throttle]\nfactor = {}", config.throttle.factor));
+    put(format!("at_once_per_address = {}", config.throttle.at_once_per_address));
+    put(format!("waiting_per_address_max = {}", config.throttle.waiting_per_address_max));
     put(format!("turns_at_once = {}", config.throttle.turns_at_once));
     put(format!("turns_waiting_max = {}", config.throttle.turns_waiting_max));
     put(format!("turn_wait_ms = {}", config.throttle.turn_wait_ms));

@@ -190,7 +190,11 @@ impl Public {
             request.headers_mut().insert(PUBLISHED_HEADER, self.durability.replicas().header());
         }
         self.freshness.follow(request.headers()).await;
-        // Last of all, and when the request is there whole: whoever waits with a turn holds up others.
+        // Last of all, and when the request is there whole. First the address's own, which holds up nobody else.
+        let share = match self.options.throttle.share(client).await {
+            Ok(share) => share,
+            Err(refusal) => return *refusal,
+        };
         let (method, path) = (request.method(), request.uri().path());
         let turn = match self.options.throttle.turn(method, path, request.headers()).await {
             Ok(turn) => turn,
@@ -198,7 +202,7 @@ impl Public {
         };
         let candidate = self.admission.waits.candidate(&mut request, client);
         let answer = self.app.call(Lane::Public, request).await;
-        drop(turn);
+        drop((turn, share));
         let response = match answer {
             Ok(response) => self.admission.waits.settle(candidate, response).await,
             Err(error) => {

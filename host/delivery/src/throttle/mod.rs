@@ -9,6 +9,7 @@ mod address;
 mod bucket;
 mod class;
 mod counts;
+mod shares;
 mod table;
 mod turns;
 
@@ -26,10 +27,12 @@ pub use self::address::{Network, Proxies};
 pub use self::bucket::Rate;
 pub use self::class::Class;
 pub use self::counts::{Counts, Hold};
+pub(crate) use self::shares::Share;
 pub use self::turns::{Turn, TurnOptions};
 
 use self::bucket::Verdict;
 use self::class::{By, Known, Limit};
+use self::shares::Shares;
 use self::table::{Buckets, Names};
 use self::turns::Turns;
 use crate::problem::{OfNode, problem};
@@ -59,6 +62,8 @@ pub struct ThrottleOptions {
     pub buckets_max: usize,
     /// Turns of requests that compute for long.
     pub turns: TurnOptions,
+    /// Requests of one address (of IPv6, of one /64) that the components answer at once.
+    pub shares: TurnOptions,
     /// Whose word about clients' addresses is believed.
     pub proxies: Proxies,
     /// `Access-Control-Allow-Origin` of the problems that the node itself answers; none where pages of other origins are
@@ -75,6 +80,7 @@ pub struct Throttle {
     hasher: RandomState,
     started: Instant,
     turns: Turns,
+    shares: Shares,
     proxies: Proxies,
     cors_origin: Option<HeaderValue>,
 }
@@ -103,7 +109,8 @@ impl Throttle {
             accounts: Names::new(options.buckets_max / BUCKETS_PER_CREDENTIAL),
             hasher: RandomState::new(),
             started: Instant::now(),
-            turns: Turns::new(options.turns),
+            turns: Turns::new(options.turns, metrics::counter!("throttle_turns_refused_total")),
+            shares: Shares::new(options.shares),
             proxies: options.proxies,
             cors_origin: options.cors_origin,
         }
@@ -140,6 +147,11 @@ impl Throttle {
         };
         self.let_pages_read(from_page, &mut response);
         response
+    }
+
+    /// Waits until fewer requests of an address are under way than it may have. Take it when the request is there whole.
+    pub(crate) async fn share(&self, client: IpAddr) -> Result<Share<'_>, Box<Response<Body>>> {
+        self.shares.take(client).await.ok_or_else(|| Box::new(no_share()))
     }
 
     /// Waits for the turn of a request that computes for long. Take it when the request is there whole: it holds up others.
@@ -282,6 +294,13 @@ fn no_turn(class: &str) -> Response<Body> {
         "the node has as many requests of the class '{class}' as it takes; nothing was changed, try again shortly"
     );
     problem(StatusCode::SERVICE_UNAVAILABLE, "overloaded", &detail)
+}
+
+fn no_share() -> Response<Body> {
+    let detail = "your address has as many requests under way as the node takes; nothing was changed, send fewer at once";
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", detail);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// Reads a little of what a client that is refused is still sending: a connection that is closed meanwhile may take the

@@ -28,6 +28,7 @@ fn throttle() -> Throttle {
             class("read", Some(Method::GET), "/...", 10, Some(3)),
         ],
         buckets_max: 4096,
+        shares: TurnOptions { at_once: 8, waiting_max: 8, wait: Duration::from_millis(10) },
         turns: TurnOptions { at_once: 1, waiting_max: 0, wait: Duration::from_millis(10) },
         proxies: Proxies { trusted: Vec::new(), header: HeaderName::from_static("x-forwarded-for") },
         cors_origin: Some(HeaderValue::from_static("*")),

@@ -139,6 +139,8 @@ impl Config {
     #[must_use]
     pub fn with_generous_limits(mut self) -> Self {
         self.throttle.factor = 1_000;
+        self.throttle.at_once_per_address = 256;
+        self.throttle.waiting_per_address_max = 10_000;
         self.throttle.turns_at_once = 64;
         self.throttle.turns_waiting_max = 10_000;
         self.throttle.turn_wait_ms = 30_000;

@@ -18,6 +18,10 @@ pub struct ThrottleSection {
     /// Buckets that are remembered, 512 to 2097152, 16 bytes each and a quarter more for whose credential it was. Where all
     /// are in use, the one that is nearest to being full is forgotten.
     pub buckets_max: usize,
+    /// Requests of one address (of IPv6, one /64) that components answer at once, 1 to 10000.
+    pub at_once_per_address: usize,
+    /// Requests of one address that wait for that, 0 to 100000; as long as for a turn.
+    pub waiting_per_address_max: usize,
     /// Requests that take turns answered at once, 0 to 10000; 0 for half of the processors.
     pub turns_at_once: usize,
     /// Requests that wait for their turn, 0 to 100000.
@@ -89,6 +93,8 @@ impl Default for ThrottleSection {
         Self {
             factor: 1,
             buckets_max: 262_144,
+            at_once_per_address: 8,
+            waiting_per_address_max: 512,
             turns_at_once: 0,
             turns_waiting_max: 64,
             turn_wait_ms: 5_000,
@@ -113,6 +119,8 @@ impl ThrottleSection {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         within("throttle.factor", self.factor.into(), 1, 1_000_000)?;
         within("throttle.buckets_max", self.buckets_max as u64, 512, 1 << 21)?;
+        within("throttle.at_once_per_address", self.at_once_per_address as u64, 1, 10_000)?;
+        within("throttle.waiting_per_address_max", self.waiting_per_address_max as u64, 0, 100_000)?;
         within("throttle.turns_at_once", self.turns_at_once as u64, 0, 10_000)?;
         within("throttle.turns_waiting_max", self.turns_waiting_max as u64, 0, 100_000)?;
         within("throttle.turn_wait_ms", self.turn_wait_ms, 0, 60_000)?;
@@ -142,14 +150,16 @@ impl ThrottleSection {
         cors_origin: Option<http::HeaderValue>,
     ) -> ThrottleOptions {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let wait = Duration::from_millis(self.turn_wait_ms);
         let at_once = if self.turns_at_once == 0 { (processors / 2).max(1) } else { self.turns_at_once };
         ThrottleOptions {
             classes: self.classes.iter().map(|class| class.options(self.factor)).collect(),
             buckets_max: self.buckets_max,
-            turns: TurnOptions {
-                at_once,
-                waiting_max: self.turns_waiting_max,
-                wait: Duration::from_millis(self.turn_wait_ms),
+            turns: TurnOptions { at_once, waiting_max: self.turns_waiting_max, wait },
+            shares: TurnOptions {
+                at_once: self.at_once_per_address,
+                waiting_max: self.waiting_per_address_max,
+                wait,
             },
             proxies,
             cors_origin,
