@@ -156,6 +156,7 @@ async fn start(data: std::path::PathBuf, libsql: Option<String>) -> anyhow::Resu
     let mut config = Config::default().with_generous_limits();
     config.node.manifest = root.join("spin.toml");
     config.node.cache = Some(root.join("target/bench-cache"));
+    config.variables.insert("approval".to_owned(), "unneeded".to_owned());
     let options =
         ClusterOptions { edges: 3, data, port: None, fluvio: None, replicas: 1, libsql, lease_ttl: TTL };
     tokio::task::spawn_blocking(move || Cluster::start(&options, &config)).await?

@@ -75,7 +75,7 @@ impl Server {
         let text = format!(
             "[node]\ndata = {data:?}\nmanifest = {manifest:?}\ncache = {cache:?}\n\
              [listen]\npublic = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\n\
-             {listen}[log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\n{sections}",
+             {listen}[log]\nfilter = \"warn\"\n[variables]\ntoken_seed = \"{TOKEN_SEED}\"\napproval = \"unneeded\"\n{sections}",
             manifest = root.join("spin.toml"),
             cache = root.join("target/bench-cache"),
         );

@@ -434,3 +434,13 @@ CREATE INDEX attempts_by_age ON attempts (last_at_ms);
 -- How often a session was refreshed lately; it finds a session's tokens as the index did that it replaces.
 CREATE INDEX refresh_tokens_by_use ON refresh_tokens (session_id, used_at_ms);
 DROP INDEX refresh_tokens_by_session;
+-- Walkers and partners that an operator has not approved, or not any more. Who was here before this rule stays approved.
+CREATE TABLE awaiting_approval (
+    account_id TEXT PRIMARY KEY REFERENCES accounts (id),
+    since_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Partners whose products are neither shown nor sold.
+CREATE TABLE unlisted_partners (
+    partner_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;

@@ -2,6 +2,7 @@
 
 mod admission;
 mod api;
+mod approval;
 mod backup;
 mod bad_input;
 mod components;

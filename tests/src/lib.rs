@@ -65,6 +65,7 @@ pub fn config(data: &Path) -> Config {
     config.listen.admin = config.listen.public;
     config.listen.shutdown_notice_ms = 0;
     config.internal.tick_interval_ms = 100;
+    config.variables.insert("approval".to_owned(), "unneeded".to_owned());
     // Tests send walks of any year; those that ask which points count set what is usual.
     config.variables.insert("track_skew_s".to_owned(), "630720000".to_owned());
     config
@@ -82,6 +83,7 @@ pub fn misbehave_config(data: &Path) -> Config {
     config.limits.memory_mib = 32;
     config.limits.request_timeout_ms = 500;
     config.databases.0.clear();
+    config.variables.clear();
     let main = Database { file: "main.db".into(), migrations: "schema".into(), primary: None };
     config.databases.0.insert("main".to_owned(), main);
     config

@@ -350,6 +350,15 @@ pub struct Pets {
     pub pets: Vec<super::bindings::petwalker::identity::profiles::Pet>,
 }
 
+/// Accounts that await an operator's approval.
+#[derive(Clone, Debug, Serialize, ToSchema, async_graphql::SimpleObject)]
+pub struct AwaitingApproval {
+    /// Oldest first.
+    pub accounts: Vec<super::bindings::petwalker::identity::accounts::Account>,
+    /// Pass it as `cursor` to get the next page; none on the last.
+    pub next: Option<String>,
+}
+
 /// A ride; to a walker who is only offered it, the offer as long as that is open.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]

@@ -25,6 +25,9 @@ use super::rest;
     paths(
         rest::hello,
         rest::accounts::sign_up,
+        rest::accounts::approve,
+        rest::accounts::withdraw_approval,
+        rest::accounts::awaiting_approval,
         rest::accounts::log_in,
         rest::accounts::refresh,
         rest::accounts::log_out,

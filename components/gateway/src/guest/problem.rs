@@ -56,6 +56,7 @@ fn kind(code: &str) -> (StatusCode, &'static str) {
         "token-reused" => (StatusCode::UNAUTHORIZED, "The refresh token was used before"),
         "not-fresh" => (StatusCode::UNAUTHORIZED, "The request was not made just now"),
         "forbidden" => (StatusCode::FORBIDDEN, "Not allowed"),
+        "not-approved" => (StatusCode::FORBIDDEN, "An operator has to approve the account first"),
         "wrong-pin" => (StatusCode::FORBIDDEN, "Wrong PIN"),
         "not-found" => (StatusCode::NOT_FOUND, "Not found"),
         "method-not-allowed" => (StatusCode::METHOD_NOT_ALLOWED, "The path has no such method"),

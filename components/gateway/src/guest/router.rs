@@ -90,6 +90,11 @@ async fn kept_elsewhere(mut response: Response) -> Response {
 fn people() -> Router {
     Router::new()
         .route("/v1/accounts", post(rest::accounts::sign_up))
+        .route("/v1/accounts/awaiting-approval", get(rest::accounts::awaiting_approval))
+        .route(
+            "/v1/accounts/{id}/approval",
+            put(rest::accounts::approve).delete(rest::accounts::withdraw_approval),
+        )
         .route("/v1/sessions", post(rest::accounts::log_in))
         .route("/v1/sessions/refresh", post(rest::accounts::refresh))
         .route("/v1/sessions/end", post(rest::accounts::log_out))

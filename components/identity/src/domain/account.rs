@@ -20,6 +20,12 @@ pub enum Role {
 }
 
 impl Role {
+    /// Whether an operator has to approve an account of this role before it may act in it.
+    #[must_use]
+    pub const fn needs_approval(self) -> bool {
+        matches!(self, Self::Walker | Self::Partner)
+    }
+
     /// The role's name, as the database and the token write it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -56,6 +62,29 @@ pub struct Account {
     pub role: Role,
     /// When it was made.
     pub created_at: UtcMillis,
+    /// Whether it may act in its role: walkers and partners once an operator has approved them.
+    pub approved: bool,
+}
+
+/// Who approves walkers and partners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approval {
+    /// An operator, one by one.
+    ByOperators,
+    /// Nobody: signing up is enough.
+    Unneeded,
+}
+
+impl std::str::FromStr for Approval {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "operators" => Ok(Self::ByOperators),
+            "unneeded" => Ok(Self::Unneeded),
+            _ => Err(format!("variable 'approval' is '{name}', not 'operators' or 'unneeded'")),
+        }
+    }
 }
 
 /// What an e-mail address is compared by.

@@ -7,7 +7,7 @@ mod pet;
 mod token;
 mod walker;
 
-pub use account::{Account, Role, check_password, check_sign_up, email_key};
+pub use account::{Account, Approval, Role, check_password, check_sign_up, email_key};
 pub use attempts::{
     AttemptBudget, Attempts, EMAIL_BYTES_MAX, LOG_INS, PASSWORD_BYTES_MAX, REFRESH_WINDOW, REFRESHES_MAX,
     SIGN_UPS, seconds,

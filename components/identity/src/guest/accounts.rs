@@ -34,10 +34,11 @@ impl Guest for Component {
         };
         let keys = keys::keys().await?;
         let operator_code = keys::operator_code().await?;
+        let terms = service::SignUpTerms { operator_code: &operator_code, approval: keys::approval().await? };
         let sql = global()?;
         let request = convert::sign_up(request);
         let account = Ambient::moment(|moment| {
-            service::sign_up_within_budget(&sql, moment, keys, &command, &request, &operator_code)
+            service::sign_up_within_budget(&sql, moment, keys, &command, &request, terms)
         })?;
         Ok(convert::account(account))
     }
@@ -123,6 +124,28 @@ impl Guest for Component {
     fn seal_key(account_id: String) -> Result<Option<Vec<u8>>, Refusal> {
         let account = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
         Ok(service::seal_key(&global()?, account)?.map(|key| key.as_bytes().to_vec()))
+    }
+
+    async fn set_approval(caller: Caller, account_id: String, approved: bool) -> Result<Account, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let id = account_id.parse().map_err(|_| service::Refusal::NotFound("account"))?;
+        let account = service::set_approval(&global()?, Ambient::now(), caller, id, approved)?;
+        Ok(convert::account(account))
+    }
+
+    async fn awaiting_approval(
+        caller: Caller,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<Account>, Refusal> {
+        let caller = convert::caller(&caller)?;
+        let after = after.map(|id| convert::account_id("cursor", &id)).transpose()?;
+        let accounts = service::awaiting_approval(&global()?, caller, after, limit)?;
+        Ok(accounts.into_iter().map(convert::account).collect())
+    }
+
+    async fn check_approved(caller: Caller) -> Result<(), Refusal> {
+        Ok(service::check_approved(&global()?, convert::caller(&caller)?)?)
     }
 
     async fn erase(access_token: String, password: String) -> Result<(), Refusal> {

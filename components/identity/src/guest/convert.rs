@@ -1,6 +1,6 @@
 //! Between the bindings' types and the domain's.
 
-use petwalker_kernel::GeoPoint;
+use petwalker_kernel::{AccountId, GeoPoint};
 use petwalker_store::{Command, CommandError};
 
 use super::bindings::exports::petwalker::identity::{accounts as wit, profiles};
@@ -36,8 +36,12 @@ fn role_to_wit(role: Role) -> wit::CallerRole {
     }
 }
 
+pub(super) fn account_id(field: &'static str, id: &str) -> Result<AccountId, Refusal> {
+    id.parse().map_err(|e| invalid(field, e))
+}
+
 pub(super) fn caller(caller: &wit::Caller) -> Result<Caller, Refusal> {
-    let account = caller.account_id.parse().map_err(|e| invalid("caller.account_id", e))?;
+    let account = account_id("caller.account_id", &caller.account_id)?;
     Ok(Caller { account, role: role(caller.role) })
 }
 
@@ -66,6 +70,7 @@ pub(super) fn account(account: Account) -> wit::Account {
         display_name: account.display_name,
         role: role_to_wit(account.role),
         created_at: wit::Instant { epoch_ms: account.created_at.get() },
+        approved: account.approved,
     }
 }
 
@@ -197,6 +202,7 @@ impl From<Refusal> for wit::Refusal {
             Refusal::Invalid(_) | Refusal::Command(CommandError::BadId) => Code::Invalid,
             Refusal::NotFound(_) => Code::NotFound,
             Refusal::Forbidden => Code::Forbidden,
+            Refusal::NotApproved => Code::NotApproved,
             Refusal::EmailTaken => Code::EmailTaken,
             Refusal::BadCredentials => Code::BadCredentials,
             Refusal::BadToken(_) | Refusal::SessionEnded => Code::BadToken,

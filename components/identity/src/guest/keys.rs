@@ -6,7 +6,7 @@ use petwalker_kernel::UtcMillis;
 use petwalker_seal::SealKey;
 use petwalker_store::SqlError;
 
-use crate::domain::{Claims, Keys, TokenError};
+use crate::domain::{Approval, Claims, Keys, TokenError};
 use crate::service::Refusal;
 
 const SEED_IS_WRONG: &str = "variable 'token_seed' is not 64 hexadecimal digits";
@@ -28,6 +28,11 @@ pub(super) async fn application_key() -> Result<SealKey, Refusal> {
 /// The code by which operators sign up.
 pub(super) async fn operator_code() -> Result<String, Refusal> {
     variable("operator_code").await
+}
+
+/// Who approves walkers and partners.
+pub(super) async fn approval() -> Result<Approval, Refusal> {
+    Ok(variable("approval").await?.parse().map_err(SqlError::Unavailable)?)
 }
 
 static KEYS: OnceLock<Keys> = OnceLock::new();

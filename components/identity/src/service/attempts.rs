@@ -6,7 +6,7 @@
 use petwalker_kernel::{Moment, UtcMillis};
 use petwalker_store::{Command, Sql, transaction};
 
-use super::{Refusal, SignUp, sign_up};
+use super::{Refusal, SignUp, SignUpTerms, sign_up};
 use crate::domain::{Account, AttemptBudget, AttemptKey, Attempts, Keys, SIGN_UPS, check_sign_up};
 use crate::sql;
 
@@ -56,12 +56,12 @@ pub fn sign_up_within_budget(
     keys: &Keys,
     command: &Command,
     request: &SignUp,
-    operator_code: &str,
+    terms: SignUpTerms<'_>,
 ) -> Result<Account, Refusal> {
     check_sign_up(&request.email, &request.password, &request.display_name)?;
     let counted = Counted { key: keys.attempt_key("sign-up", &request.email), budget: &SIGN_UPS };
     counted.admit(sql, moment.now)?;
-    match sign_up(sql, moment, command, request, operator_code) {
+    match sign_up(sql, moment, command, request, terms) {
         Err(Refusal::EmailTaken) => Err(counted.failed(sql, moment.now, Refusal::EmailTaken)),
         other => other,
     }
@@ -71,6 +71,7 @@ pub fn sign_up_within_budget(
 mod tests {
     use super::sign_up_within_budget;
     use crate::domain::{AttemptKey, Attempts, Keys, LOG_INS, Role};
+    use crate::service::sign_up::TERMS;
     use crate::service::{Refusal, SignUp, log_in};
     use crate::sql;
     use petwalker_kernel::{Millis, Moment, SeededEntropy, UtcMillis};
@@ -97,7 +98,7 @@ mod tests {
         };
         let command = Command { actor: "anyone".into(), id: id.into(), fingerprint: vec![1] };
         let moment = &mut Moment { now, entropy: &mut SeededEntropy(1) };
-        sign_up_within_budget(sql, moment, &keys(), &command, &request, "code").map(|_| ())
+        sign_up_within_budget(sql, moment, &keys(), &command, &request, TERMS).map(|_| ())
     }
 
     fn enter(sql: &NativeDatabase, email: &str, password: &str, now: UtcMillis) -> Result<(), Refusal> {

@@ -53,6 +53,7 @@ pub fn erasures_after(sql: &impl Sql, seq: u64) -> Result<Vec<(u64, AccountId)>,
 mod tests {
     use super::{erase, erasures_after};
     use crate::domain::{Keys, Role};
+    use crate::service::sign_up::TERMS;
     use crate::service::{Refusal, SignUp, check_session, log_in, seal_key, sign_up};
     use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
     use petwalker_store::{Command, NativeDatabase, Sql as _};
@@ -73,7 +74,7 @@ mod tests {
             operator_code: None,
         };
         let command = Command { actor: "a".into(), id: "k".into(), fingerprint: vec![1] };
-        let account = sign_up(&sql, moment, &command, &request, "").expect("signed up").id;
+        let account = sign_up(&sql, moment, &command, &request, TERMS).expect("signed up").id;
         let tokens = log_in(&sql, moment, &keys, "ana@example.com", "correct horse").expect("in");
         let mine = keys.verify(&tokens.access_token, NOW).expect("ours");
         for _ in 0..3 {
@@ -96,6 +97,6 @@ mod tests {
         assert!(!text.contains("xample.com") && !text.contains("Ana"), "{text}");
         // The address is free again.
         let command = Command { id: "l".into(), ..command };
-        assert_ne!(sign_up(&sql, moment, &command, &request, "").expect("signed up").id, account);
+        assert_ne!(sign_up(&sql, moment, &command, &request, TERMS).expect("signed up").id, account);
     }
 }

@@ -1,5 +1,6 @@
 //! Signing up and in, and keeping profiles.
 
+mod approval;
 mod attempts;
 mod life;
 mod password;
@@ -14,13 +15,14 @@ use petwalker_store::{CommandError, SqlError};
 
 use crate::domain::{Invalid, PasswordError, Role, TokenError};
 
+pub use approval::{awaiting_approval, check_approved, set_approval};
 pub use attempts::sign_up_within_budget;
 pub use life::{erase, erasures_after};
 pub use password::{change_password, end_sessions};
 pub use profiles::{Rating, add_pet, get_pets, get_walker, list_pets, put_walker, rate_walker};
 pub use purge::purge;
 pub use sessions::{SessionTokens, check_session, get, log_in, log_out, refresh};
-pub use sign_up::{SignUp, seal_key, sign_up};
+pub use sign_up::{SignUp, SignUpTerms, seal_key, sign_up};
 pub use tickets::{issue_ticket, redeem_ticket};
 
 /// An authenticated account.
@@ -44,6 +46,9 @@ pub enum Refusal {
     /// The role may not do this.
     #[error("your role may not do this")]
     Forbidden,
+    /// No operator has approved the account.
+    #[error("an operator has to approve your account first")]
+    NotApproved,
     /// The address is taken.
     #[error("an account with this e-mail address exists")]
     EmailTaken,

@@ -62,6 +62,7 @@ pub fn end_sessions(sql: &impl Sql, now: UtcMillis, caller: Caller) -> Result<()
 mod tests {
     use super::{change_password, end_sessions};
     use crate::domain::{Account, Keys, Role};
+    use crate::service::sign_up::TERMS;
     use crate::service::{Caller, Refusal, SignUp, log_in, refresh, sign_up};
     use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
     use petwalker_store::{Command, NativeDatabase};
@@ -81,7 +82,7 @@ mod tests {
             operator_code: None,
         };
         let command = Command { actor: "anyone".into(), id: "a".into(), fingerprint: vec![1] };
-        let account = sign_up(&sql, moment, &command, &request, "code").expect("signed up");
+        let account = sign_up(&sql, moment, &command, &request, TERMS).expect("signed up");
         (sql, keys, account)
     }
 

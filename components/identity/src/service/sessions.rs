@@ -159,6 +159,7 @@ pub fn get(sql: &impl Sql, caller: Caller) -> Result<Account, Refusal> {
 mod tests {
     use super::{SessionTokens, check_session, log_in, log_out, refresh};
     use crate::domain::{Keys, Role};
+    use crate::service::sign_up::TERMS;
     use crate::service::{Refusal, SignUp, sign_up};
     use petwalker_kernel::{Moment, SeededEntropy, UtcMillis};
     use petwalker_store::{Command, CommandError, NativeDatabase};
@@ -185,20 +186,20 @@ mod tests {
         let sql = NativeDatabase::in_memory(SCHEMA).expect("a database");
         let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(1) };
         let keys = Keys::from_hex(&hex::encode([1; 32])).expect("keys");
-        let account = sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code").expect("signed up");
-        assert_eq!(sign_up(&sql, moment, &command("a"), &request(Role::Tutor), "code"), Ok(account.clone()));
+        let account = sign_up(&sql, moment, &command("a"), &request(Role::Tutor), TERMS).expect("signed up");
+        assert_eq!(sign_up(&sql, moment, &command("a"), &request(Role::Tutor), TERMS), Ok(account.clone()));
         // The command's digest leaves the password out: who repeats it must have the right one.
         let other = SignUp { password: "battery staple".into(), ..request(Role::Tutor) };
         assert_eq!(
-            sign_up(&sql, moment, &command("a"), &other, "code"),
+            sign_up(&sql, moment, &command("a"), &other, TERMS),
             Err(Refusal::Command(CommandError::KeyReused("a".into())))
         );
         assert_eq!(
-            sign_up(&sql, moment, &command("b"), &request(Role::Tutor), "code"),
+            sign_up(&sql, moment, &command("b"), &request(Role::Tutor), TERMS),
             Err(Refusal::EmailTaken)
         );
         assert_eq!(
-            sign_up(&sql, moment, &command("c"), &request(Role::Operator), "code"),
+            sign_up(&sql, moment, &command("c"), &request(Role::Operator), TERMS),
             Err(Refusal::Forbidden)
         );
         for (email, password) in [("ana@example.com", "wrong horse!"), ("bea@example.com", "correct horse")] {

@@ -6,7 +6,7 @@ use petwalker_store::{Command, CommandError, Sql, SqlError, kept, once, transact
 use subtle::ConstantTimeEq as _;
 
 use super::Refusal;
-use crate::domain::{Account, Role, check_sign_up, hash_password, verify_password};
+use crate::domain::{Account, Approval, Role, check_sign_up, hash_password, verify_password};
 use crate::sql;
 
 /// What a person signs up with.
@@ -24,7 +24,21 @@ pub struct SignUp {
     pub operator_code: Option<String>,
 }
 
-/// Makes an account. `operator_code` is the node's own.
+/// On what terms people sign up.
+#[derive(Clone, Copy, Debug)]
+pub struct SignUpTerms<'a> {
+    /// The node's own code for operators; empty where nobody becomes one.
+    pub operator_code: &'a str,
+    /// Who approves walkers and partners.
+    pub approval: Approval,
+}
+
+/// The terms of this crate's tests.
+#[cfg(test)]
+pub(super) const TERMS: SignUpTerms<'static> =
+    SignUpTerms { operator_code: "code", approval: Approval::ByOperators };
+
+/// Makes an account.
 ///
 /// # Errors
 /// When an input is out of its range, the address is taken, or an operator has not the code.
@@ -33,13 +47,13 @@ pub fn sign_up(
     moment: &mut Moment<'_>,
     command: &Command,
     request: &SignUp,
-    operator_code: &str,
+    terms: SignUpTerms<'_>,
 ) -> Result<Account, Refusal> {
     check_sign_up(&request.email, &request.password, &request.display_name)?;
     if request.role == Role::Operator {
         let given = request.operator_code.as_deref().unwrap_or_default();
-        let knows: bool = given.as_bytes().ct_eq(operator_code.as_bytes()).into();
-        if !knows || operator_code.is_empty() {
+        let knows: bool = given.as_bytes().ct_eq(terms.operator_code.as_bytes()).into();
+        if !knows || terms.operator_code.is_empty() {
             return Err(Refusal::Forbidden);
         }
     }
@@ -60,10 +74,14 @@ pub fn sign_up(
                     display_name: request.display_name.clone(),
                     role: request.role,
                     created_at: moment.now,
+                    approved: !request.role.needs_approval() || terms.approval == Approval::Unneeded,
                 };
                 match sql::insert_account(sql, &account, &hash) {
                     Ok(()) => {
                         sql::insert_seal_key(sql, account.id, &SealKey::new(moment.bytes()))?;
+                        if !account.approved {
+                            sql::await_approval(sql, account.id, moment.now)?;
+                        }
                         Ok(account)
                     }
                     Err(SqlError::Constraint(_)) => Err(Refusal::EmailTaken),

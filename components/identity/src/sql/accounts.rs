@@ -64,13 +64,15 @@ pub fn seal_key(sql: &impl Sql, id: AccountId) -> Result<Option<Option<SealKey>>
     row.map(|row| Ok(SealKey::from_slice(row.blob(0)?))).transpose()
 }
 
-fn read(row: &Row) -> Result<Account, SqlError> {
+/// Id, address, name, role, when it was made, and whether it is approved.
+pub(super) fn read(row: &Row) -> Result<Account, SqlError> {
     Ok(Account {
         id: row.parse(0)?,
         email: row.text(1)?.to_owned(),
         display_name: row.text(2)?.to_owned(),
         role: row.parse(3)?,
         created_at: UtcMillis::new(row.int(4)?),
+        approved: row.int(5)? != 0,
     })
 }
 
@@ -80,7 +82,8 @@ fn read(row: &Row) -> Result<Account, SqlError> {
 /// When the database fails.
 pub fn account(sql: &impl Sql, id: AccountId) -> Result<Option<Account>, SqlError> {
     let row = sql.first(
-        "SELECT id, email, display_name, role, created_at_ms FROM accounts WHERE id = ?1",
+        "SELECT id, email, display_name, role, created_at_ms, \
+         NOT EXISTS (SELECT 1 FROM awaiting_approval WHERE account_id = accounts.id) FROM accounts WHERE id = ?1",
         &[Value::display(&id)],
     )?;
     row.as_ref().map(read).transpose()
@@ -92,8 +95,10 @@ pub fn account(sql: &impl Sql, id: AccountId) -> Result<Option<Account>, SqlErro
 /// When the database fails.
 pub fn credentials(sql: &impl Sql, email: &str) -> Result<Option<(Account, String)>, SqlError> {
     let row = sql.first(
-        "SELECT id, email, display_name, role, created_at_ms, password_hash FROM accounts WHERE email_key = ?1",
+        "SELECT id, email, display_name, role, created_at_ms, \
+         NOT EXISTS (SELECT 1 FROM awaiting_approval WHERE account_id = accounts.id), password_hash \
+         FROM accounts WHERE email_key = ?1",
         &[email_key(email).into()],
     )?;
-    row.map(|row| Ok((read(&row)?, row.text(5)?.to_owned()))).transpose()
+    row.map(|row| Ok((read(&row)?, row.text(6)?.to_owned()))).transpose()
 }

@@ -30,6 +30,7 @@ pub fn erase(
         "UPDATE ratings SET comment = '' WHERE tutor_id = ?1",
         "DELETE FROM commands WHERE actor = ?1",
         "DELETE FROM daily_counts WHERE account = ?1",
+        "DELETE FROM awaiting_approval WHERE account_id = ?1",
     ] {
         sql.execute(statement, std::slice::from_ref(&account))?;
     }

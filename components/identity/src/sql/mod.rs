@@ -1,6 +1,7 @@
 //! Statements over identity's tables.
 
 mod accounts;
+mod approval;
 mod attempts;
 mod life;
 mod profiles;
@@ -8,6 +9,7 @@ mod sessions;
 mod tickets;
 
 pub use accounts::{account, credentials, insert_account, insert_seal_key, replace_password, seal_key};
+pub use approval::{approve, await_approval, awaiting, awaits_approval};
 pub use attempts::{attempts, clear_attempts, purge_attempts, put_attempts};
 pub use life::{erase, erasures_after};
 pub use profiles::{insert_pet, insert_rating, pet, pet_count, pets_of, put_walker, walker};

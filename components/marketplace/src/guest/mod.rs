@@ -37,6 +37,11 @@ impl wit::Guest for Component {
         Ok(convert::product(product))
     }
 
+    async fn set_listed(partner_id: String, listed: bool) -> Result<(), wit::Refusal> {
+        let partner = partner_id.parse().map_err(|_| Refusal::NotFound("account"))?;
+        Ok(service::set_listed(&global()?, partner, listed)?)
+    }
+
     async fn browse(
         category: Option<String>,
         cursor: Option<String>,

@@ -77,6 +77,14 @@ pub fn put_product(
     })
 }
 
+/// Shows and sells a partner's products, or neither.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_listed(sql: &impl Sql, partner: AccountId, listed: bool) -> Result<(), Refusal> {
+    Ok(sql::set_listed(sql, partner, listed)?)
+}
+
 /// A page of products, and where the next begins.
 ///
 /// # Errors

@@ -72,7 +72,7 @@ pub fn product(sql: &impl Sql, id: ProductId) -> Result<Option<Product>, SqlErro
     row.as_ref().map(read_product).transpose()
 }
 
-/// Products in the order of title and id, after that pair.
+/// Products of partners who are listed, in the order of title and id, after that pair.
 ///
 /// # Errors
 /// When the database fails.
@@ -86,24 +86,40 @@ pub fn page(
     let statement = if let Some(category) = category {
         parameters.push(category.into());
         "SELECT id, partner_id, sku, title, description, category, price_minor, currency, stock FROM products \
-         WHERE category = ?4 AND (title, id) > (?1, ?2) ORDER BY title, id LIMIT ?3"
+         WHERE category = ?4 AND (title, id) > (?1, ?2) \
+         AND partner_id NOT IN (SELECT partner_id FROM unlisted_partners) ORDER BY title, id LIMIT ?3"
     } else {
         "SELECT id, partner_id, sku, title, description, category, price_minor, currency, stock FROM products \
-         WHERE (title, id) > (?1, ?2) ORDER BY title, id LIMIT ?3"
+         WHERE (title, id) > (?1, ?2) \
+         AND partner_id NOT IN (SELECT partner_id FROM unlisted_partners) ORDER BY title, id LIMIT ?3"
     };
     sql.query(statement, &parameters)?.iter().map(read_product).collect()
 }
 
-/// Takes so many from the stock. False: there are not so many.
+/// Takes so many from the stock. False: there are not so many, or its partner is not listed.
 ///
 /// # Errors
 /// When the database fails.
 pub fn take_stock(sql: &impl Sql, line: CartLine) -> Result<bool, SqlError> {
     let taken = sql.execute(
-        "UPDATE products SET stock = stock - ?2 WHERE id = ?1 AND stock >= ?2",
+        "UPDATE products SET stock = stock - ?2 WHERE id = ?1 AND stock >= ?2 \
+         AND partner_id NOT IN (SELECT partner_id FROM unlisted_partners)",
         &[Value::display(&line.product_id), line.quantity.into()],
     )?;
     Ok(taken == 1)
+}
+
+/// Notes whether a partner's products are shown and sold. Repeating it changes nothing.
+///
+/// # Errors
+/// When the database fails.
+pub fn set_listed(sql: &impl Sql, partner: AccountId, listed: bool) -> Result<(), SqlError> {
+    let statement = if listed {
+        "DELETE FROM unlisted_partners WHERE partner_id = ?1"
+    } else {
+        "INSERT OR IGNORE INTO unlisted_partners (partner_id) VALUES (?1)"
+    };
+    sql.execute(statement, &[Value::display(&partner)]).map(drop)
 }
 
 /// Puts so many back.

@@ -1,5 +1,6 @@
 //! `edge demo`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +17,10 @@ pub(super) struct Demo {
     /// A node that runs already; without it one is started in a temporary folder
     #[arg(long)]
     url: Option<String>,
+    /// The file with the code by which operators sign up at `--url`, since one approves the walkers; without it that of
+    /// the default node file, where the node runs on this machine
+    #[arg(long, value_name = "FILE", requires = "url")]
+    operator_code_file: Option<PathBuf>,
     /// Start so many edges, and kill the one that owns the ride during the walk
     #[arg(long, value_name = "EDGES", conflicts_with = "url")]
     cluster: Option<u16>,
@@ -41,8 +46,29 @@ impl Demo {
     pub(super) fn run(&self) -> anyhow::Result<()> {
         match self.cluster {
             Some(edges) => self.through_a_cluster(edges),
-            None => block_on(demo::run(self.url.as_deref(), self.walkers())),
+            None => {
+                let target = self.target()?;
+                block_on(demo::run(target, self.walkers()))
+            }
         }
+    }
+
+    fn target(&self) -> anyhow::Result<Option<demo::Target>> {
+        let Some(url) = self.url.clone() else { return Ok(None) };
+        let file = match &self.operator_code_file {
+            Some(file) => Some(file.clone()),
+            None => {
+                let here = ["://127.0.0.1", "://localhost", "://[::1]"].iter().any(|host| url.contains(host));
+                Some(Config::default().node.data.join("secrets/operator_code"))
+                    .filter(|file| here && file.exists())
+            }
+        };
+        let read = |file: &PathBuf| {
+            std::fs::read_to_string(file)
+                .with_context(|| format!("the operators' code cannot be read from {}", file.display()))
+        };
+        let operator_code = file.as_ref().map(read).transpose()?.map(|code| code.trim().to_owned());
+        Ok(Some(demo::Target { url, operator_code }))
     }
 
     fn through_a_cluster(&self, edges: u16) -> anyhow::Result<()> {

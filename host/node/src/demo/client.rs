@@ -30,6 +30,7 @@ pub(super) struct Client {
 #[derive(Clone)]
 pub(super) struct Person {
     client: Client,
+    account: String,
     token: String,
     /// The region that answered last, where the service has several: what names none is for that one.
     region: Arc<Mutex<Option<HeaderValue>>>,
@@ -104,11 +105,22 @@ impl Client {
         self.must(None, Method::POST, "/v1/accounts", Some(&sign_up)).await?;
         let log_in = serde_json::json!({ "email": email, "password": password });
         let tokens = self.must(None, Method::POST, "/v1/sessions", Some(&log_in)).await?;
-        Ok(Person { client: self.clone(), token: text(&tokens, "access_token")?, region: Arc::default() })
+        Ok(Person {
+            client: self.clone(),
+            account: text(&tokens, "account_id")?,
+            token: text(&tokens, "access_token")?,
+            region: Arc::default(),
+        })
     }
 }
 
 impl Person {
+    /// Approves somebody, as an operator.
+    pub(super) async fn approve(&self, person: &Self) -> anyhow::Result<()> {
+        let path = format!("/v1/accounts/{}/approval", person.account);
+        self.client.must(Some(self), Method::PUT, &path, None).await.map(drop)
+    }
+
     fn region(&self) -> Option<HeaderValue> {
         self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -38,6 +38,14 @@ const STORY: [&str; 8] = [
 /// The region of that place, where there are several.
 const REGION: &str = "sao-paulo-centro";
 
+/// A service that runs already.
+pub struct Target {
+    /// Its address.
+    pub url: String,
+    /// The code by which operators sign up there, where it is known: walkers are approved by one.
+    pub operator_code: Option<String>,
+}
+
 /// What the demonstration talks to.
 struct Stage {
     url: String,
@@ -63,13 +71,13 @@ pub fn replay(config: &mut Config) {
     config.variables.insert("track_skew_s".to_owned(), "14400".to_owned());
 }
 
-/// Runs it against `url`, or a node of its own.
+/// Runs it against a service that runs, or a node of its own.
 ///
 /// # Errors
 /// When a step fails or a figure is off.
-pub async fn run(url: Option<&str>, walkers: u32) -> anyhow::Result<()> {
+pub async fn run(target: Option<Target>, walkers: u32) -> anyhow::Result<()> {
     ensure!((1..=5_000).contains(&walkers), "--walkers must be 1 to 5000");
-    let stage = Stage::open(url).await?;
+    let stage = Stage::open(target).await?;
     let outcome = play(&stage, walkers).await;
     if let Own::Node { node, folder } = stage.own {
         node.stop().await;
@@ -96,10 +104,10 @@ pub async fn run_through(cluster: Cluster, walkers: u32) -> (Option<Cluster>, an
 }
 
 impl Stage {
-    async fn open(url: Option<&str>) -> anyhow::Result<Self> {
-        if let Some(url) = url {
-            say("node", url);
-            return Ok(Self { url: url.to_owned(), operator_code: None, own: Own::Nothing });
+    async fn open(target: Option<Target>) -> anyhow::Result<Self> {
+        if let Some(Target { url, operator_code }) = target {
+            say("node", &url);
+            return Ok(Self { url, operator_code, own: Own::Nothing });
         }
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let mut config = Config::default().with_generous_limits();
@@ -172,7 +180,11 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
     tutor.put("/v1/me/payment-method", &json!({ "token": "test_late" })).await?;
     say("tutor", "Ana signed up; she pays with a card that confirms late");
     let pet = people::add_pet(&tutor).await?;
-    let city = people::fill_city(&client, walkers).await?;
+    let operator = match &stage.operator_code {
+        Some(code) => Some(client.join("operator", "Olga", Some(code)).await?),
+        None => None,
+    };
+    let city = people::fill_city(&client, operator.as_ref(), walkers).await?;
 
     let (quote, ride) = request(&tutor, &pet, Some("BEMVINDO")).await?;
     let ride_id = text(&ride, "id")?;
@@ -189,8 +201,8 @@ async fn play(stage: &Stage, walkers: u32) -> anyhow::Result<()> {
     told(&tutor, &ride_id).await?;
     rate(&tutor, &ride_id).await?;
     advise(&tutor, &pet).await?;
-    if let Some(code) = &stage.operator_code {
-        check_ledger(&client, code).await?;
+    if let Some(operator) = &operator {
+        check_ledger(operator).await?;
     }
     if let Some(file) = stage.region_file().await? {
         let (types, all) = events::check(&file, &ride_id).await?;
@@ -338,8 +350,7 @@ async fn advise(tutor: &Person, pet: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check_ledger(client: &Client, operator_code: &str) -> anyhow::Result<()> {
-    let operator = client.join("operator", "Olga", Some(operator_code)).await?;
+async fn check_ledger(operator: &Person) -> anyhow::Result<()> {
     let check = operator.get("/v1/ledger/check").await?;
     let even = check["sums"].as_array().is_some_and(|sums| sums.iter().all(|s| s["minor"] == 0));
     ensure!(even, "the ledger does not sum to zero: {check}");

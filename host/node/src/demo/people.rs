@@ -1,5 +1,6 @@
 //! The people of the demonstration.
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -21,8 +22,13 @@ pub(super) async fn add_pet(tutor: &Person) -> anyhow::Result<String> {
     text(&pet, "id")
 }
 
-/// Signs up walkers and puts them in the city, in a spiral that is dense in the middle.
-pub(super) async fn fill_city(client: &Client, count: u32) -> anyhow::Result<Vec<Person>> {
+/// Signs up walkers, has them approved where there is an operator, and puts them in the city, in a spiral that is dense in the
+/// middle.
+pub(super) async fn fill_city(
+    client: &Client,
+    operator: Option<&Person>,
+    count: u32,
+) -> anyhow::Result<Vec<Person>> {
     let style = ProgressStyle::with_template("walkers      {bar:40} {pos}/{len}  {eta}")?;
     let bar = ProgressBar::new(count.into()).with_style(style);
     let (mut joining, mut city) = (JoinSet::new(), Vec::new());
@@ -33,7 +39,7 @@ pub(super) async fn fill_city(client: &Client, count: u32) -> anyhow::Result<Vec
             city.push(joined??);
             bar.inc(1);
         }
-        joining.spawn(join(client.clone(), number, count));
+        joining.spawn(join(client.clone(), operator.cloned(), number, count));
     }
     while let Some(joined) = joining.join_next().await {
         city.push(joined??);
@@ -44,15 +50,21 @@ pub(super) async fn fill_city(client: &Client, count: u32) -> anyhow::Result<Vec
     Ok(city)
 }
 
-async fn join(client: Client, number: u32, count: u32) -> anyhow::Result<Person> {
+async fn join(client: Client, operator: Option<Person>, number: u32, count: u32) -> anyhow::Result<Person> {
     let person = client.join("walker", &format!("Walker {}", number + 1), None).await?;
+    if let Some(operator) = operator {
+        operator.approve(&person).await?;
+    }
     let (lat, lon) = place(number, count);
     let profile = json!({
         "area_centre": { "lat": lat, "lon": lon }, "area_radius_m": 8_000, "capacity": 3,
         "accepted_sizes": ["small", "medium", "large"], "weekly": [], "time_zone": "America/Sao_Paulo",
     });
     person.put("/v1/walkers/me", &profile).await?;
-    person.put("/v1/walkers/me/presence", &json!({ "lat": lat, "lon": lon })).await?;
+    let appeared = person.put("/v1/walkers/me/presence", &json!({ "lat": lat, "lon": lon })).await;
+    appeared.context(
+        "the walker could not appear; where operators approve walkers, name the node's code: --operator-code-file DATA/secrets/operator_code",
+    )?;
     Ok(person)
 }
 

@@ -43,6 +43,18 @@ impl Mutation {
         local(signing_up).await
     }
 
+    /// An operator approves a walker, who may appear then, or a partner, who may sell then.
+    async fn approve_account(&self, ctx: &Context<'_>, id: String) -> Result<Account> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::set_approval(caller, id, true)).await.map_err(refused)
+    }
+
+    /// An operator takes an approval back: the walker appears no more, the partner's products are neither shown nor sold.
+    async fn withdraw_approval(&self, ctx: &Context<'_>, id: String) -> Result<Account> {
+        let caller = asker(ctx)?.caller().map_err(refused)?;
+        local(ops::accounts::set_approval(caller, id, false)).await.map_err(refused)
+    }
+
     /// Opens a session.
     async fn log_in(&self, input: LogIn) -> Result<SessionTokens> {
         local(ops::accounts::log_in(input)).await.map_err(refused)

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, Result};
 
 use super::{Asker, refused};
-use crate::guest::api::AdviceBody;
+use crate::guest::api::{AdviceBody, AwaitingApproval};
 use crate::guest::bindings::petwalker::advice::health::AdviceItem;
 use crate::guest::bindings::petwalker::billing::invoices::{Balance, Invoice, LedgerCheck};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, Caller};
@@ -33,6 +33,17 @@ impl Query {
     async fn me(&self, ctx: &Context<'_>) -> Result<Account> {
         let caller = caller(ctx).map_err(refused)?;
         local(ops::accounts::me(caller)).await.map_err(refused)
+    }
+
+    /// The accounts that await an operator's approval, the oldest first.
+    async fn awaiting_approval(
+        &self,
+        ctx: &Context<'_>,
+        cursor: Option<String>,
+        #[graphql(default = 20)] limit: u32,
+    ) -> Result<AwaitingApproval> {
+        let caller = caller(ctx).map_err(refused)?;
+        local(ops::accounts::awaiting_approval(caller, cursor, limit)).await.map_err(refused)
     }
 
     /// The caller's pets, oldest first.

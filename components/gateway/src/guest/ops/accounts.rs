@@ -1,10 +1,11 @@
 //! Accounts and sessions.
 
 use super::Outcome;
-use crate::guest::api::{ErasureBody, LogIn, PasswordBody, RefreshToken};
+use crate::guest::api::{AwaitingApproval, ErasureBody, LogIn, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{
-    self, Account, Caller, Command, SessionTokens, SignUpRequest,
+    self, Account, Caller, CallerRole, Command, SessionTokens, SignUpRequest,
 };
+use crate::guest::bindings::petwalker::marketplace::shop;
 
 pub async fn sign_up(command: Command, request: SignUpRequest) -> Outcome<Account> {
     Ok(accounts::sign_up(command, request).await?)
@@ -37,6 +38,27 @@ pub async fn erase(token: &str, body: ErasureBody) -> Outcome<()> {
 
 pub async fn jwks() -> Outcome<String> {
     Ok(accounts::jwks().await?)
+}
+
+/// Approves a walker or a partner, or takes that back; a partner's products are shown or hidden with it. Where the second step
+/// fails, a repeat does it.
+pub async fn set_approval(caller: Caller, id: String, approved: bool) -> Outcome<Account> {
+    let account = accounts::set_approval(caller, id, approved).await?;
+    if account.role == CallerRole::Partner {
+        shop::set_listed(account.id.clone(), approved).await?;
+    }
+    Ok(account)
+}
+
+pub async fn awaiting_approval(
+    caller: Caller,
+    cursor: Option<String>,
+    limit: u32,
+) -> Outcome<AwaitingApproval> {
+    let accounts = accounts::awaiting_approval(caller, cursor, limit).await?;
+    let is_full = accounts.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = accounts.last().filter(|_| is_full).map(|account| account.id.clone());
+    Ok(AwaitingApproval { accounts, next })
 }
 
 pub async fn me(caller: Caller) -> Outcome<Account> {

@@ -1,7 +1,7 @@
 //! Pets, walkers and their presence.
 
 use super::Outcome;
-use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use crate::guest::bindings::petwalker::identity::accounts::{self, Caller, CallerRole};
 use crate::guest::bindings::petwalker::identity::profiles::{
     self, Pet, PetDetails, Position, Walker, WalkerDetails,
 };
@@ -56,6 +56,7 @@ pub async fn pets_for_a_walk(caller: &Caller, ids: Vec<String>) -> Outcome<Vec<P
 /// The calling walker is there: matching gets what the profile says.
 pub async fn appear(caller: Caller, here: Position) -> Outcome<()> {
     regions::covers(here, "lat")?;
+    accounts::check_approved(caller.clone()).await?;
     let walker = profiles::get_walker(caller.account_id.clone()).await?;
     let details = walker.details;
     let card = WalkerCard {

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::guest::api::{CartBody, CheckoutBody};
 use crate::guest::bindings::petwalker::billing::invoices::{self, OrderCharge, PaymentState};
-use crate::guest::bindings::petwalker::identity::accounts::Caller;
+use crate::guest::bindings::petwalker::identity::accounts::{self, Caller};
 use crate::guest::bindings::petwalker::marketplace::shop::{
     self, Cart, Order, OrderPayment, OrderState, Paying, Product, ProductDetails, ProductPage, RefusalCode,
 };
@@ -11,6 +11,7 @@ use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
 
 pub async fn put_product(context: Context, details: ProductDetails) -> Outcome<Product> {
+    accounts::check_approved(context.caller.clone()).await?;
     Ok(shop::put_product(context.command, context.caller, details).await?)
 }
 

@@ -1,12 +1,13 @@
 //! `/v1/accounts`, `/v1/sessions`, `/v1/me`.
 
+use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 
-use super::{Created, Json, NoContent, Problems};
-use crate::guest::api::{ErasureBody, LogIn, PasswordBody, RefreshToken};
+use super::{Created, Json, NoContent, Page, Problems};
+use crate::guest::api::{AwaitingApproval, ErasureBody, LogIn, PasswordBody, RefreshToken};
 use crate::guest::bindings::petwalker::identity::accounts::{Account, SessionTokens, SignUpRequest};
-use crate::guest::extract::{self, Auth, Call, Open};
+use crate::guest::extract::{self, Auth, Call, Open, Query};
 use crate::guest::problem::Problem;
 use crate::guest::{local, ops};
 
@@ -50,6 +51,30 @@ pub async fn change_password(call: Call<PasswordBody>) -> Result<Json<SessionTok
     responses((status = 204), Problems))]
 pub async fn end_sessions(Auth(caller): Auth) -> Result<NoContent, Problem> {
     local(ops::accounts::end_sessions(caller)).await.map(|()| NoContent)
+}
+
+/// An operator approves a walker, who may appear then, or a partner, who may sell then.
+#[utoipa::path(put, path = "/v1/accounts/{id}/approval", tag = "accounts", security(("bearer" = [])),
+    params(("id" = String, Path)), responses((status = 200, body = Account), Problems))]
+pub async fn approve(Auth(caller): Auth, Path(id): Path<String>) -> Result<Json<Account>, Problem> {
+    local(ops::accounts::set_approval(caller, id, true)).await.map(Json)
+}
+
+/// An operator takes an approval back: the walker appears no more, the partner's products are neither shown nor sold.
+#[utoipa::path(delete, path = "/v1/accounts/{id}/approval", tag = "accounts", security(("bearer" = [])),
+    params(("id" = String, Path)), responses((status = 200, body = Account), Problems))]
+pub async fn withdraw_approval(Auth(caller): Auth, Path(id): Path<String>) -> Result<Json<Account>, Problem> {
+    local(ops::accounts::set_approval(caller, id, false)).await.map(Json)
+}
+
+/// The accounts that await an operator's approval, the oldest first.
+#[utoipa::path(get, path = "/v1/accounts/awaiting-approval", tag = "accounts", security(("bearer" = [])),
+    params(Page), responses((status = 200, body = AwaitingApproval), Problems))]
+pub async fn awaiting_approval(
+    Auth(caller): Auth,
+    Query(page): Query<Page>,
+) -> Result<Json<AwaitingApproval>, Problem> {
+    local(ops::accounts::awaiting_approval(caller, page.cursor, page.limit)).await.map(Json)
 }
 
 /// The caller's account.
