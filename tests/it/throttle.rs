@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use edge_node::Config;
 use edge_node::config::{Rate, ThrottleClass, ThrottleSection};
@@ -10,6 +11,8 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+
+use crate::live::Walk;
 
 /// A class of that name whose every request of `methods` under a route counts.
 fn class(name: &str, methods: &[&str], route: &str, address: u32, account: Option<u32>) -> ThrottleClass {
@@ -192,6 +195,67 @@ async fn tokens_of_one_account_share_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_address_and_one_account_have_so_many_sockets() {
+    let start = |per_address, per_account| {
+        TestNode::start(move |data| {
+            let mut config = config(data);
+            config.sockets.sockets_per_address_max = per_address;
+            config.sockets.sockets_per_account_max = per_account;
+            config
+        })
+    };
+    for (per_address, per_account, whose) in [(100, 2, "account"), (2, 100, "address")] {
+        let node = start(per_address, per_account).await;
+        let walk = Walk::begin_on(&node.client(), -23.61, -46.61).await;
+        let path = walk.path("/live");
+        let open = || walk.tutor.socket(&path, "petwalker.v1.json");
+        let (first, second) = (open().await.ok().expect("one"), open().await.ok().expect("two"));
+        let (status, problem) = open().await.err().expect("one too many");
+        assert_eq!((status, &problem["code"]), (429, &json!("too-many-sockets")), "{problem}");
+        assert!(problem["detail"].as_str().expect("words").contains(whose), "{problem}");
+        let other = walk.walker.socket(&walk.path("/track"), "petwalker.v1.json").await;
+        assert_eq!(other.is_ok(), whose == "account", "another account, and the same address");
+        drop((first, second));
+        // The node learns that they have gone.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while open().await.is_err() {
+            assert!(Instant::now() < deadline, "a socket that ended is still counted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_waits_for_itself_only() {
+    let node = TestNode::start(|data| {
+        let mut config = config(data);
+        (config.throttle.at_once_per_address, config.throttle.waiting_per_address_max) = (1, 1);
+        config
+    })
+    .await;
+    let tutor = node.client().join("tutor").await;
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let tutor = tutor.clone();
+        crowd.spawn(async move { tutor.get("/v1/pets").await });
+    }
+    for number in 0..20 {
+        let other = Client::coming_from(&node.url, address(200 + number));
+        assert_eq!(other.get("/v1/hello").await.status, 200, "another address is not concerned");
+    }
+    let answers = crowd.join_all().await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+    assert!((1..=30).contains(&refused.len()), "{} of 32 were refused", refused.len());
+    for answer in refused {
+        answer.refused(429, "too-many-requests");
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+    tutor.get("/v1/pets").await.ok();
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn log_ins_take_turns_and_nobody_else_waits() {
     let node = TestNode::start(|data| {
         let mut config = config(data);
@@ -249,6 +313,10 @@ async fn a_disk_that_fills_stops_what_stores() {
     // What reads, what erases, and who signs in are answered as ever.
     client.get("/v1/hello").await.ok();
     client.delete("/v1/walkers/me/presence").await.refused(401, "unauthenticated");
+    client
+        .post("/v1/me/erasure", &json!({ "password": "wrong horse" }))
+        .await
+        .refused(401, "unauthenticated");
     let guess = json!({ "email": "nobody@test.example", "password": "wrong horse" });
     client.post("/v1/sessions", &guess).await.refused(401, "bad-credentials");
     let query = client.post("/graphql", &json!({ "query": "{ __typename }" })).await.ok();

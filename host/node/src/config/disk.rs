@@ -28,7 +28,7 @@ impl Default for Disk {
             free_mib_min: 512,
             free_percent_min: 2,
             check_interval_ms: 2_000,
-            open_paths: vec!["/v1/sessions/...".to_owned(), "/graphql".to_owned()],
+            open_paths: ["/v1/sessions/...", "/v1/me/erasure", "/graphql"].map(str::to_owned).to_vec(),
         }
     }
 }
