@@ -41,6 +41,13 @@ pub(crate) struct Prepared {
     pub(crate) tutors: Vec<String>,
 }
 
+impl Prepared {
+    /// What a scenario needs that asks for nothing of anybody.
+    pub(crate) fn nobody() -> Self {
+        Self { token: "nobody".to_owned(), ride: String::new(), quotes: Vec::new(), tutors: Vec::new() }
+    }
+}
+
 /// A quote that is ready to be used.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {

@@ -49,6 +49,17 @@ impl Server {
         Self::start(program, root, data, [""; 2]).await
     }
 
+    /// The same, which believes this machine about the addresses of clients.
+    pub(crate) async fn behind_a_proxy(program: &Path, root: &Path, data: &Path) -> anyhow::Result<Self> {
+        Self::start(program, root, data, ["trusted_proxies = [\"127.0.0.1/32\"]\n", ""]).await
+    }
+
+    /// The same without throttling.
+    pub(crate) async fn unthrottled(program: &Path, root: &Path, data: &Path) -> anyhow::Result<Self> {
+        let sections = "[throttle]\nclasses = []\nat_once_per_address = 10000\n";
+        Self::start(program, root, data, ["connections_per_address_max = 20000\n", sections]).await
+    }
+
     /// The same with more in its node file, and without limits that a load from one address would meet.
     pub(crate) async fn node_with(
         program: &Path,

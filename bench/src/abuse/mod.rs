@@ -6,6 +6,7 @@
 mod attacks;
 mod bystanders;
 mod streams;
+mod throttle;
 
 use std::path::Path;
 use std::time::Duration;
@@ -60,7 +61,8 @@ pub(crate) async fn run(seconds: u64, bars: &mut Bars) -> anyhow::Result<()> {
     println!();
     bars.at_most("memory a minute later, over idle", ratio, MEMORY_RATIO_MAX, "x");
     drop(server);
-    streams::run(&program, root, seconds, bars).await
+    streams::run(&program, root, seconds, bars).await?;
+    throttle::run(&program, root, seconds, bars).await
 }
 
 fn row(attack: &str, when: &str, noticed: &Noticed) {

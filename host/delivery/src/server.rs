@@ -344,9 +344,10 @@ where
         let activity = Activity::new();
         let stream = WatchedIo::new(stream, activity.clone(), self.patience.unread, entry);
         match &self.tls {
-            None => self.serve_stream(stream, peer, activity).await,
+            // On the heap each: a plain connection does not keep the room that one with TLS needs.
+            None => Box::pin(self.serve_stream(stream, peer, activity)).await,
             Some(tls) => match tokio::time::timeout(SLOW_CLIENT_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => self.serve_stream(stream, peer, activity).await,
+                Ok(Ok(stream)) => Box::pin(self.serve_stream(stream, peer, activity)).await,
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake took too long"),
             },

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::rides::until;
 
-use super::{PATIENCE, PLACE, REGION, all_there, another, plan, same_everywhere, three};
+use super::{PACE, PATIENCE, PLACE, REGION, all_there, another, plan, same_everywhere, three};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clocks_that_are_five_minutes_wrong_lose_nothing() {
@@ -74,7 +74,9 @@ impl Drop for Disk {
     }
 }
 
+/// Asks for one more quote, at the pace of one tutor: how that was answered.
 async fn quote(tutor: &Client, pet: &str) -> u16 {
+    tokio::time::sleep(PACE).await;
     let wanted =
         json!({ "pickup": { "lat": PLACE.0, "lon": PLACE.1 }, "duration_min": 30, "pet_ids": [pet] });
     tutor.try_post("/v1/quotes", &wanted, &[]).await.map_or(0, |answer| answer.status)
