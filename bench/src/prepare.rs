@@ -160,6 +160,7 @@ fn person(global: &crate::sql::Lent, moment: &mut Moment<'_>, number: u32) -> an
         display_name: "Load".into(),
         role: Role::Tutor,
         created_at: moment.now,
+        approved: true,
     };
     identity::sql::insert_account(global, &account, "none")?;
     identity::sql::insert_seal_key(global, account.id, &SEAL_KEY)?;

@@ -209,7 +209,7 @@ async fn one_address_and_one_account_have_so_many_sockets() {
         let walk = Walk::begin_on(&node.client(), -23.61, -46.61).await;
         let path = walk.path("/live");
         let open = || walk.tutor.socket(&path, "petwalker.v1.json");
-        let (first, second) = (open().await.ok().expect("one"), open().await.ok().expect("two"));
+        let (Ok(first), Ok(second)) = (open().await, open().await) else { panic!("two may be open") };
         let (status, problem) = open().await.err().expect("one too many");
         assert_eq!((status, &problem["code"]), (429, &json!("too-many-sockets")), "{problem}");
         assert!(problem["detail"].as_str().expect("words").contains(whose), "{problem}");

@@ -68,8 +68,8 @@ pub struct PublicOptions {
     pub tls: bool,
     /// How much clients may ask. One for the whole node.
     pub throttle: Arc<Throttle>,
-    /// Whether there is room to store what they send.
-    pub disk: Arc<DiskGuard>,
+    /// Whether there is room to store what they send; none where nothing of it is stored.
+    pub disk: Option<Arc<DiskGuard>>,
 }
 
 /// What stands between clients and the components.
@@ -168,7 +168,8 @@ impl Public {
         if guarded || request.headers().contains_key(&self.options.internal_header) {
             return problem(StatusCode::NOT_FOUND, "no-route", "nothing answers at this path");
         }
-        if let Some(refusal) = self.options.disk.refuse(request.method(), path) {
+        let disk = self.options.disk.as_ref();
+        if let Some(refusal) = disk.and_then(|disk| disk.refuse(request.method(), path)) {
             return refusal;
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
@@ -250,7 +251,7 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
-        if self.options.disk.is_full() {
+        if self.options.disk.as_ref().is_some_and(|disk| disk.is_full()) {
             parts.headers.insert(STORE_NOTHING_HEADER, header::HeaderValue::from_static("1"));
         }
         Ok(Request::from_parts(parts, full_body(body)))

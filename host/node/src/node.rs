@@ -391,7 +391,7 @@ pub(crate) fn public_options(config: &Config, guards: &Guards) -> PublicOptions 
         internal_header: INTERNAL_HEADER,
         tls: config.tls.is_some(),
         throttle: guards.throttle.clone(),
-        disk: guards.disk.clone(),
+        disk: Some(guards.disk.clone()),
     }
 }
 

@@ -33,9 +33,9 @@ pub fn set_approval(
             return Err(Refusal::Invalid(Invalid { field: "account_id", message }));
         }
         if approved {
-            sql::approve(sql, id)?
+            sql::approve(sql, id)?;
         } else {
-            sql::await_approval(sql, id, now)?
+            sql::await_approval(sql, id, now)?;
         }
         Ok(Account { approved, ..account })
     })

@@ -18,7 +18,9 @@ use edge_data::migrate::Migration;
 use edge_data::{LocalDatabase, LocalStorage, PoolOptions, ReplicatedDatabase};
 use edge_delivery::admin::{Admin, Operations};
 use edge_delivery::regions::{Atlas, Health, PeerDoor, PeerTls, Peers, Place, Router};
-use edge_delivery::{Bodies, Durability, DurabilityOptions, Hub, Listener, ObjectFolder, Sockets};
+use edge_delivery::{
+    Bodies, Durability, DurabilityOptions, Hub, Listener, ObjectFolder, PublicOptions, Sockets,
+};
 use edge_runtime::{App, AppBuilder, Manifest, Runtime};
 use edge_streams::{EventTable, StandbyStatus};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -33,7 +35,7 @@ use self::opening::{open_shared, peer_limits, router_options};
 use crate::Node;
 use crate::commons::Commons;
 use crate::config::{Config, read_atlas};
-use crate::node::{Guards, Parts, serve};
+use crate::node::{Guards, Parts, public_options, serve};
 
 /// How often the other edges are asked how they are.
 const HEALTH_EVERY: Duration = Duration::from_secs(2);
@@ -272,7 +274,11 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
     // What is of no region is acknowledged by the primary of its database.
     let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
     let durability = Durability::new(local_only, None, edge_data::WriteGate::default());
-    let public = Arc::new(shared.public(&front, sockets.clone(), (hub, stopped.clone()), durability));
+    // What is of no region is stored by that database's primary, and what is of one by its owner: a full disk here is no
+    // reason to refuse it.
+    let options = PublicOptions { disk: None, ..public_options(&shared.config, &shared.guards) };
+    let public = shared.public(&front, options, sockets.clone(), (hub, stopped.clone()), durability);
+    let public = Arc::new(public);
     let router = Arc::new(Router::new(
         router_options(&shared),
         atlas,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use edge_delivery::internal::EventRoute;
 use edge_delivery::regions::Owned as Answering;
-use edge_delivery::{Admission, Durability, Freshness, Hub, Public, Sockets, StreamProgress, Waits};
+use edge_delivery::{
+    Admission, Durability, Freshness, Hub, Public, PublicOptions, Sockets, StreamProgress, Waits,
+};
 use edge_streams::{Deliver, EventTable, Publish, Relay, RelayStatus, Topic};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -64,7 +66,8 @@ impl Owned {
         let internal = core.internal.telling(durability.replicas());
         let sockets = shared.config.sockets.options();
         let sockets = sockets.map(|options| Sockets::new(options, internal, hub.clone(), stopped.clone()));
-        let public = shared.public(core, sockets.clone(), (hub, stopped), durability);
+        let options = public_options(&shared.config, &shared.guards);
+        let public = shared.public(core, options, sockets.clone(), (hub, stopped), durability);
         let answering = Answering::new(Arc::new(public));
         Ok(Self { answering, published, consumed, progress, sockets, stop, tasks })
     }
@@ -106,6 +109,7 @@ impl Shared {
     pub(crate) fn public(
         &self,
         core: &Core,
+        options: PublicOptions,
         sockets: Option<Arc<Sockets>>,
         (hub, stopped): (Arc<Hub>, watch::Receiver<bool>),
         durability: Arc<Durability>,
@@ -113,7 +117,6 @@ impl Shared {
         let waits = Waits::new(self.config.admission.waits.options(), core.app.clone(), hub, stopped);
         let admission = Admission { bodies: self.bodies.clone(), waits };
         let freshness = Freshness::new(self.config.durability.seen_header(), self.replicated.clone());
-        let options = public_options(&self.config, &self.guards);
         Public::new(core.app.clone(), options, sockets, admission, durability, freshness)
     }
 }
