@@ -100,6 +100,10 @@ impl Target {
     }
 }
 
+/// After an answer that is no success. All tasks of an attack together then ask some thousand times a second: faster, they and the
+/// node would share the processors of this machine, which says nothing of what the attack does to a node.
+const REFUSED_PAUSE: Duration = Duration::from_millis(100);
+
 /// Reads an answer to its end. Being refused is what attackers must expect: they wait a little, and go on.
 async fn finish(sent: reqwest::Result<reqwest::Response>) {
     let refused = match sent {
@@ -107,7 +111,7 @@ async fn finish(sent: reqwest::Result<reqwest::Response>) {
         Err(_) => true,
     };
     if refused {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(REFUSED_PAUSE).await;
     }
 }
 

@@ -344,13 +344,23 @@ where
         let activity = Activity::new();
         let stream = WatchedIo::new(stream, activity.clone(), self.patience.unread, entry);
         match &self.tls {
-            // On the heap each: a plain connection does not keep the room that one with TLS needs.
-            None => Box::pin(self.serve_stream(stream, peer, activity)).await,
-            Some(tls) => match tokio::time::timeout(SLOW_CLIENT_TIMEOUT, tls.accept(stream)).await {
-                Ok(Ok(stream)) => Box::pin(self.serve_stream(stream, peer, activity)).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake took too long"),
-            },
+            None => self.serve_stream(stream, peer, activity).await,
+            // On the heap: a plain connection does not keep the room that one with TLS needs.
+            Some(tls) => Box::pin(self.serve_encrypted(tls, stream, peer, activity)).await,
+        }
+    }
+
+    async fn serve_encrypted(
+        &self,
+        tls: &TlsAcceptor,
+        stream: WatchedIo<TcpStream, Entry>,
+        peer: SocketAddr,
+        activity: Arc<Activity>,
+    ) {
+        match tokio::time::timeout(SLOW_CLIENT_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve_stream(stream, peer, activity).await,
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
         }
     }
 
@@ -371,9 +381,11 @@ where
             }
         });
         let stream = FirstWords::new(stream, SLOW_CLIENT_TIMEOUT);
-        let connection =
-            self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
-        let mut connection = pin!(connection);
+        // On the heap: while it is made it is there twice, and what is on the stack here is kept as long as the connection is.
+        let mut connection = {
+            let connection = self.builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            Box::pin(connection.into_owned())
+        };
         let mut judge = Judge::new(activity.clone(), self.patience);
         let mut look = pin!(tokio::time::sleep(self.patience.idle.min(self.patience.unread)));
         let (mut stop, mut leaves) = (self.stop.clone(), false);
