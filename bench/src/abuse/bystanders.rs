@@ -9,8 +9,8 @@ use crate::prepare::now;
 use crate::socket::{Socket, frame};
 use crate::walks::Walk;
 
-/// Time between two requests of one client.
-const PACE: Duration = Duration::from_millis(20);
+/// Time between two requests of one client: not more than an account may read in the long run.
+const PACE: Duration = Duration::from_millis(30);
 /// How long a client waits for an answer before it counts as cut off.
 const PATIENCE: Duration = Duration::from_secs(10);
 
