@@ -105,9 +105,16 @@ async fn browsers_of_any_origin_may_ask() {
     ];
     let answer = shared().client().raw(Method::OPTIONS, "/v1/rides", &headers, Vec::new()).await;
     assert_eq!(answer.headers["access-control-allow-origin"], "*");
-    assert!(
-        answer.headers["access-control-allow-headers"].to_str().expect("text").contains("idempotency-key")
-    );
+    let allowed = answer.headers["access-control-allow-headers"].to_str().expect("text");
+    for name in ["idempotency-key", "if-match", "petwalker-region", "petwalker-seen", "last-event-id"] {
+        assert!(allowed.contains(name), "{allowed}");
+    }
+    let origin = [("origin", "https://app.example")];
+    let answer = shared().client().raw(Method::GET, "/v1/hello", &origin, Vec::new()).await;
+    let exposed = answer.headers["access-control-expose-headers"].to_str().expect("text");
+    for name in ["etag", "retry-after", "ratelimit-policy", "petwalker-durability", "x-request-id"] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+/// What a page may read of an answer beside its body; some of it the node adds.
+const EXPOSED: &str = "etag, petwalker-durability, petwalker-region, petwalker-seen, ratelimit, ratelimit-policy, \
+                       retry-after, x-request-id";
+
 /// The answer to a browser that asks before it sends; none where the request is no such question.
 pub(super) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Response> {
     if *method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
@@ -18,7 +22,10 @@ pub(super) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Response
     for (name, value) in [
         (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
-        (ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match, idempotency-key"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, if-match, idempotency-key, last-event-id, petwalker-region, petwalker-seen",
+        ),
         (ACCESS_CONTROL_MAX_AGE, "3600"),
         (VARY, "origin, access-control-request-method, access-control-request-headers"),
     ] {
@@ -32,8 +39,7 @@ pub(super) fn allow(request_is_cross_origin: bool, response: &mut Response) {
     if request_is_cross_origin {
         let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers
-            .insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("etag, ratelimit, retry-after"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
 }
 

@@ -149,13 +149,14 @@ struct GetRequest {
 }
 
 /// Commands of which the region's events tell. A document with any other is worth no more than the disk that it is kept on.
-const IN_EVENTS: [&str; 18] = [
+const IN_EVENTS: [&str; 19] = [
     "createQuote",
     "requestRide",
     "acceptRide",
     "declineRide",
     "arrive",
     "startRide",
+    "renewPin",
     "pauseRide",
     "resumeRide",
     "completeRide",
