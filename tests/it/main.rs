@@ -9,6 +9,7 @@ mod components;
 mod crash;
 mod durability;
 mod edges;
+mod erasure;
 mod example;
 mod fair;
 mod faults;

@@ -14,7 +14,7 @@ use crate::live::Walk;
 use crate::rides::{act, until};
 
 /// A home, and how to find it.
-const HOME: (f64, f64) = (-23.550_513, -46.633_391);
+pub const HOME: (f64, f64) = (-23.550_513, -46.633_391);
 pub const NOTES: &str = "the blue gate at Rua das Acácias 412";
 pub const PASSWORD: &str = "correct horse";
 
@@ -78,7 +78,7 @@ async fn sql(file: &Path, statement: &str) -> Vec<Vec<libsql::Value>> {
     all
 }
 
-async fn count(file: &Path, table: &str) -> i64 {
+pub async fn count(file: &Path, table: &str) -> i64 {
     match sql(file, &format!("SELECT count(*) FROM {table}")).await[0][0] {
         libsql::Value::Integer(n) => n,
         _ => panic!("a count"),
@@ -86,7 +86,7 @@ async fn count(file: &Path, table: &str) -> i64 {
 }
 
 /// Waits until a table is empty.
-async fn none_left(file: &Path, table: &str) {
+pub async fn none_left(file: &Path, table: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while count(file, table).await > 0 {
         assert!(tokio::time::Instant::now() < deadline, "{table} is not empty");
@@ -95,7 +95,7 @@ async fn none_left(file: &Path, table: &str) {
 }
 
 /// A node whose tokens outlive its data folder.
-fn node(data: &Path) -> Config {
+pub fn node(data: &Path) -> Config {
     let mut config = config(data);
     config.variables.insert("token_seed".to_owned(), "cd".repeat(32));
     config

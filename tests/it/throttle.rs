@@ -321,6 +321,9 @@ async fn a_disk_that_fills_stops_what_stores() {
     client.post("/v1/sessions", &guess).await.refused(401, "bad-credentials");
     let query = client.post("/graphql", &json!({ "query": "{ __typename }" })).await.ok();
     assert_eq!(query["data"]["__typename"], "Query", "{query}");
+    let log_in = "mutation { logIn(input: { email: \"nobody@test.example\", password: \"wrong horse\" }) { accountId } }";
+    let refused = client.post("/graphql", &json!({ "query": log_in })).await.json;
+    assert_eq!(refused["errors"][0]["extensions"]["code"], "bad-credentials", "{refused}");
     let sign_up = "mutation { signUp(input: { email: \"a@test.example\", password: \"correct horse\", displayName: \"a\", role: TUTOR }) { id } }";
     let refused = client.post("/graphql", &json!({ "query": sign_up })).await;
     refused.refused(503, "storage-full");

@@ -8,7 +8,7 @@ use petwalker_kernel::{AccountId, Millis, UtcMillis};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{COMMANDS_A_DAY_MAX, Sql, SqlError, Value, count_daily};
+use crate::{COMMANDS_A_DAY_MAX, Sql, SqlError, Value, count_daily, remove_due};
 
 /// How long a command is remembered. A repeat after that is another command.
 pub const REMEMBERED_FOR: Millis = Millis::from_mins(48 * 60);
@@ -159,13 +159,12 @@ pub fn remember(
 /// # Errors
 /// When the database fails.
 pub fn forget_commands(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<u64, SqlError> {
-    let before = now.minus(REMEMBERED_FOR);
-    if sql.first("SELECT 1 FROM commands WHERE at_ms < ?1 LIMIT 1", &[before.into()])?.is_none() {
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM commands WHERE at_ms < ?1 LIMIT 1",
         "DELETE FROM commands WHERE (actor, id) IN \
          (SELECT actor, id FROM commands WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
-        &[before.into(), limit.into()],
+        now.minus(REMEMBERED_FOR),
+        limit,
     )
 }

@@ -7,6 +7,7 @@
 mod commands;
 mod events;
 mod offsets;
+mod purge;
 mod quotas;
 mod sql;
 
@@ -19,6 +20,7 @@ mod native;
 pub use commands::{Command, CommandError, REMEMBERED_FOR, forget_commands, kept, once, remember};
 pub use events::{NewEvent, OwnersEvent, Region, append, read_after, take_over};
 pub use offsets::{OffsetError, consume as consume_events, get as get_offset};
+pub use purge::remove_due;
 pub use quotas::{COMMANDS_A_DAY_MAX, count_daily, forget_daily_counts};
 pub use sql::{Row, Sql, SqlError, Value, transaction};
 

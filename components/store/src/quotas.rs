@@ -2,7 +2,7 @@
 
 use petwalker_kernel::UtcMillis;
 
-use crate::{CommandError, Sql, SqlError};
+use crate::{CommandError, Sql, SqlError, remove_due};
 
 /// Commands of one account on one day.
 pub const COMMANDS_A_DAY_MAX: u32 = 5_000;
@@ -41,13 +41,13 @@ pub fn count_daily(
 /// When the database fails.
 pub fn forget_daily_counts(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<u64, SqlError> {
     let yesterday = now.get().div_euclid(DAY_MS).saturating_sub(1);
-    if sql.first("SELECT 1 FROM daily_counts WHERE day < ?1 LIMIT 1", &[yesterday.into()])?.is_none() {
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM daily_counts WHERE day < ?1 LIMIT 1",
         "DELETE FROM daily_counts WHERE (account, what) IN \
          (SELECT account, what FROM daily_counts WHERE day < ?1 ORDER BY day LIMIT ?2)",
-        &[yesterday.into(), limit.into()],
+        yesterday,
+        limit,
     )
 }
 

@@ -7,7 +7,7 @@ use super::{Caller, Refusal, Role};
 use crate::domain::looks_like_a_card;
 use crate::sql::{self, Payment};
 
-/// Debts that a new payment method is tried with at once. Nobody has more: who owes cannot book.
+/// Debts that are added up, and that a new payment method is tried with, at once.
 const RETRIED_MAX: u32 = 100;
 
 /// That the caller owes nothing for rides.

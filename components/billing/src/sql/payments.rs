@@ -189,7 +189,7 @@ pub fn replace(sql: &impl Sql, id: PaymentId) -> Result<bool, SqlError> {
     Ok(changed == 1)
 }
 
-/// Writes what came of an attempt. False: the payment was settled meanwhile.
+/// Writes what came of an attempt; what it was asked for with goes with its end. False: the payment was settled meanwhile.
 ///
 /// # Errors
 /// When the database fails.
@@ -200,7 +200,8 @@ pub fn settle_payment(sql: &impl Sql, id: PaymentId, attempt: Attempt) -> Result
         Attempt::Again(at) => ("pending", Some(at.get())),
     };
     let changed = sql.execute(
-        "UPDATE payments SET state = ?2, due_at_ms = ?3, attempts = attempts + 1 WHERE id = ?1 AND state = 'pending'",
+        "UPDATE payments SET state = ?2, due_at_ms = ?3, attempts = attempts + 1, \
+         token = CASE ?2 WHEN 'pending' THEN token ELSE '' END WHERE id = ?1 AND state = 'pending'",
         &[Value::display(&id), state.into(), due.into()],
     )?;
     Ok(changed == 1)

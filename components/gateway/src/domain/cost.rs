@@ -21,6 +21,7 @@ const EXPORT: u64 = 1_000;
 /// The fields of `Query`.
 const QUERIES: &[(&str, u64)] = &[
     ("me", OBJECT),
+    ("awaitingApproval", LIST),
     ("pets", LIST),
     ("advice", SCAN),
     ("walker", OBJECT),

@@ -41,7 +41,7 @@ pub fn set_approval(
     })
 }
 
-/// Accounts that await approval, the oldest first, at most `limit` after that id.
+/// Accounts that await approval, the oldest first, at most `limit` after that id, and one more where there are more.
 ///
 /// # Errors
 /// When the caller is no operator, or `limit` is out of range.
@@ -61,7 +61,7 @@ pub fn awaiting_approval(
         }));
     }
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    Ok(sql::awaiting(sql, &after, limit)?)
+    Ok(sql::awaiting(sql, &after, limit + 1)?)
 }
 
 /// That the caller may act in its role.

@@ -48,10 +48,14 @@ pub fn log_in(
     let known = sql::credentials(sql, email)?;
     let hash = known.as_ref().map_or(NOBODYS_HASH, |(_, hash)| hash);
     let right = verify_password(password, hash)?;
-    let Some((account, _)) = known.filter(|_| right) else {
+    let Some((account, hash)) = known.filter(|_| right) else {
         return Err(counted.failed(sql, moment.now, Refusal::BadCredentials));
     };
     transaction(sql, |sql| {
+        // The password may have been changed, or its owner erased, while this one was hashed.
+        if sql::credentials(sql, email)?.is_none_or(|(_, kept)| kept != hash) {
+            return Err(Refusal::BadCredentials);
+        }
         // Asked again: of guesses that run beside each other, the right one must not be told after too many wrong ones.
         if counted.admit(sql, moment.now)?.is_some() {
             sql::clear_attempts(sql, &counted.key)?;

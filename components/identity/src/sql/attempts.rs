@@ -1,7 +1,7 @@
 //! `attempts`.
 
 use petwalker_kernel::{Millis, UtcMillis};
-use petwalker_store::{Sql, SqlError};
+use petwalker_store::{Sql, SqlError, remove_due};
 
 use crate::domain::{AttemptKey, Attempts};
 
@@ -75,13 +75,12 @@ pub fn clear_attempts(sql: &impl Sql, key: &AttemptKey) -> Result<(), SqlError> 
 /// # Errors
 /// When the database fails.
 pub fn purge_attempts(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<u64, SqlError> {
-    let due = "SELECT 1 FROM attempts WHERE last_at_ms < ?1 LIMIT 1";
-    if sql.first(due, &[before.into()])?.is_none() {
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM attempts WHERE last_at_ms < ?1 LIMIT 1",
         "DELETE FROM attempts WHERE place IN \
          (SELECT place FROM attempts WHERE last_at_ms < ?1 ORDER BY last_at_ms LIMIT ?2)",
-        &[before.into(), limit.into()],
+        before,
+        limit,
     )
 }

@@ -1,7 +1,7 @@
 //! `tickets`, in the region's database.
 
 use petwalker_kernel::{AccountId, UtcMillis};
-use petwalker_store::{Sql, SqlError, Value};
+use petwalker_store::{Sql, SqlError, Value, remove_due};
 
 use crate::domain::Role;
 
@@ -75,12 +75,12 @@ pub fn purge_tickets(sql: &impl Sql, now: UtcMillis) -> Result<(), SqlError> {
 /// # Errors
 /// When the database fails.
 pub fn purge_ended_tickets(sql: &impl Sql, now: UtcMillis, limit: u32) -> Result<u64, SqlError> {
-    if sql.first("SELECT 1 FROM tickets WHERE expires_at_ms <= ?1 LIMIT 1", &[now.into()])?.is_none() {
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM tickets WHERE expires_at_ms <= ?1 LIMIT 1",
         "DELETE FROM tickets WHERE digest IN \
          (SELECT digest FROM tickets WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2)",
-        &[now.into(), limit.into()],
+        now,
+        limit,
     )
 }

@@ -206,10 +206,17 @@ pub fn release_expired(sql: &impl Sql, moment: &Moment<'_>) -> Result<u32, Refus
     Ok(released)
 }
 
-/// Removes the cart of somebody who was erased; orders stay, as books do. Repeating it changes nothing.
+/// Removes the cart of somebody who was erased, and has a partner sell no more; orders stay, as books do. Repeating it changes
+/// nothing.
 ///
 /// # Errors
 /// When the database fails.
-pub fn forget(sql: &impl Sql, tutor: AccountId) -> Result<(), Refusal> {
-    Ok(sql::forget(sql, tutor)?)
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), Refusal> {
+    transaction(sql, |sql| {
+        sql::forget(sql, account)?;
+        if sql::other_products(sql, account, "")? > 0 {
+            sql::set_listed(sql, account, false)?;
+        }
+        Ok(())
+    })
 }

@@ -68,7 +68,7 @@ pub struct Candidate {
     pub rating_milli: u32,
     /// Pets walked at once.
     pub capacity: u32,
-    /// Pets of rides under way or accepted around that time.
+    /// Pets of rides that were accepted and are not over, whenever they are.
     pub busy_pets: u32,
     /// Sizes accepted, as bits.
     pub sizes: u8,

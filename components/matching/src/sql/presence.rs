@@ -2,7 +2,7 @@
 
 use petwalker_kernel::{AccountId, Cell, GeoPoint, UtcMillis};
 use petwalker_seal::SealKey;
-use petwalker_store::{Row, Sql, SqlError, Value};
+use petwalker_store::{Row, Sql, SqlError, Value, remove_due};
 
 use crate::domain::{Candidate, WalkerCard};
 
@@ -89,15 +89,13 @@ pub fn last_seen(sql: &impl Sql, walker: AccountId) -> Result<Option<(GeoPoint, 
 /// # Errors
 /// When the database fails.
 pub fn purge(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<u64, SqlError> {
-    let old = sql.first("SELECT 1 FROM presence WHERE seen_at_ms < ?1 LIMIT 1", &[before.into()])?;
-    if old.is_none() {
-        // A tick that has nothing to remove takes no writer's turn.
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM presence WHERE seen_at_ms < ?1 LIMIT 1",
         "DELETE FROM presence WHERE walker_id IN \
          (SELECT walker_id FROM presence WHERE seen_at_ms < ?1 ORDER BY seen_at_ms LIMIT ?2)",
-        &[before.into(), limit.into()],
+        before,
+        limit,
     )
 }
 

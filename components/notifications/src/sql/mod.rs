@@ -1,7 +1,7 @@
 //! `notifications` and `notification_templates`.
 
 use petwalker_kernel::{AccountId, EventId, RideId, UtcMillis};
-use petwalker_store::{Row, Sql, SqlError, Value};
+use petwalker_store::{Row, Sql, SqlError, Value, remove_due};
 
 use crate::domain::{Happening, Kind};
 
@@ -38,13 +38,13 @@ pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
 /// # Errors
 /// When the database fails.
 pub fn purge(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<u64, SqlError> {
-    if sql.first("SELECT 1 FROM notifications WHERE at_ms < ?1 LIMIT 1", &[before.into()])?.is_none() {
-        return Ok(0);
-    }
-    sql.execute(
+    remove_due(
+        sql,
+        "SELECT 1 FROM notifications WHERE at_ms < ?1 LIMIT 1",
         "DELETE FROM notifications WHERE (account_id, id) IN \
          (SELECT account_id, id FROM notifications WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)",
-        &[before.into(), limit.into()],
+        before,
+        limit,
     )
 }
 

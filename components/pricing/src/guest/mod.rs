@@ -51,6 +51,13 @@ impl wit::Guest for Component {
         Ok(service::hold_coupon(&region, &global, Ambient::now(), account, id)?)
     }
 
+    async fn release_coupon(caller: wit::Caller, id: String) -> Result<(), wit::Refusal> {
+        let account = tutor(&caller)?;
+        let id = id.parse().map_err(|_| Refusal::NotFound)?;
+        let (region, global) = databases()?;
+        Ok(service::release_coupon(&region, &global, account, id)?)
+    }
+
     async fn note_coupons(notes: Vec<wit::CouponNote>) -> Result<(), wit::Refusal> {
         let (region, global) = databases()?;
         for note in notes {

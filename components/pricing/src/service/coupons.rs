@@ -62,6 +62,22 @@ pub fn hold_coupon(
     })
 }
 
+/// Gives back the coupon that was held for the caller's quote, where no ride came of it; another quote may have it then.
+///
+/// # Errors
+/// When there is no such quote, or the database fails.
+pub fn release_coupon(
+    region: &impl Sql,
+    global: &impl Sql,
+    account: AccountId,
+    id: QuoteId,
+) -> Result<(), Refusal> {
+    let quote =
+        sql::promise(region, id)?.filter(|quote| quote.account_id == account).ok_or(Refusal::NotFound)?;
+    let Some(code) = quote.coupon else { return Ok(()) };
+    Ok(sql::release(global, &code, account, id)?)
+}
+
 /// Notes what became of a ride whose quote may have had a coupon. The same news again changes nothing.
 ///
 /// # Errors

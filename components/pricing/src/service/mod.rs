@@ -14,7 +14,7 @@ use petwalker_store::{
 use crate::domain::{self, Outcome, PriceError, Settlement, Size, Walk, surge_milli};
 use crate::sql::{self, Quote};
 
-pub use self::coupons::{CouponNews, hold_coupon, note_coupon};
+pub use self::coupons::{CouponNews, hold_coupon, note_coupon, release_coupon};
 pub use self::promised::{Promised, take_over};
 
 /// How long a promise holds.

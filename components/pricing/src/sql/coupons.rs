@@ -83,6 +83,18 @@ pub fn hold(
     Ok(())
 }
 
+/// Ends a hold of which no ride came.
+///
+/// # Errors
+/// When the database fails.
+pub fn release(sql: &impl Sql, code: &str, account: AccountId, quote: QuoteId) -> Result<(), SqlError> {
+    sql.execute(
+        "DELETE FROM coupon_uses WHERE code = ?1 AND account_id = ?2 AND quote_id = ?3 AND ride_id IS NULL",
+        &[code.into(), Value::display(&account), Value::display(&quote)],
+    )
+    .map(drop)
+}
+
 /// Notes the ride that came of a quote with a coupon. Where another ride has it, that stays.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 
 mod coupons;
 
-pub use self::coupons::{CouponUse, coupon, coupon_use, give_back, hold, note_ride};
+pub use self::coupons::{CouponUse, coupon, coupon_use, give_back, hold, note_ride, release};
 
 use petwalker_kernel::{AccountId, BasisPoints, GeoPoint, Money, QuoteId, UtcMillis};
 use petwalker_seal::{NONCE_BYTES, SealKey};

@@ -72,11 +72,14 @@ impl wit::Guest for Component {
         ride_id: String,
         home: Option<wit::Circle>,
         area: Option<wit::Circle>,
+        keeper: Option<wit::Keeper>,
     ) -> Result<Vec<wit::Fence>, wit::Refusal> {
         let home = home.as_ref().map(|home| convert::circle("home", home)).transpose()?;
         let area = area.as_ref().map(|area| convert::circle("area", area)).transpose()?;
         let (sql, ride) = (region()?, ride(&ride_id)?);
-        let set = Ambient::moment(|moment| service::set_fences(&sql, moment, ride, home, area))?;
+        let keeper = keeper.map(|keeper| convert::keeper(ride, &keeper)).transpose()?;
+        let set =
+            Ambient::moment(|moment| service::set_fences(&sql, moment, ride, home, area, keeper.as_ref()))?;
         Ok(convert::fences(&set.fences))
     }
 

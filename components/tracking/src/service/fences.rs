@@ -104,7 +104,8 @@ pub fn expect(
     })
 }
 
-/// Sets where the pets are brought back to, which without a word is the pickup, and where the walk may go.
+/// Sets where the pets are brought back to, which without a word is the pickup, and where the walk may go. Where it has a keeper,
+/// the track is told from here on, and goes with who is erased.
 ///
 /// # Errors
 /// When a radius is out of range or the database fails.
@@ -114,11 +115,15 @@ pub fn set_fences(
     ride: RideId,
     home: Option<Circle>,
     area: Option<Circle>,
+    keeper: Option<&Keeper>,
 ) -> Result<Progress, Refusal> {
     let area = area.map(|circle| fence(FenceKind::Area, circle)).transpose()?;
     let home = home.map(|circle| fence(FenceKind::Home, circle)).transpose()?;
     change(sql, moment, ride, |track| {
         super::count_change(&mut track.progress)?;
+        if track.keeper.is_none() {
+            track.keeper = keeper.cloned();
+        }
         let fences = &mut track.progress.fences;
         let pickup = fences.get(FenceKind::Pickup).map(|pickup| pickup.circle);
         let home = home.map_or_else(
@@ -217,7 +222,7 @@ mod tests {
         let (sql, ride) = database();
         let moment = &mut Moment { now: NOW, entropy: &mut SeededEntropy(4) };
         expect(&sql, &mut at_now(), ride, circle(80.0), None).expect("kept");
-        set_fences(&sql, &mut at_now(), ride, None, Some(circle(300.0))).expect("kept");
+        set_fences(&sql, &mut at_now(), ride, None, Some(circle(300.0)), None).expect("kept");
         let reports: Vec<Report> =
             (1..=60).map(|i| Report { ride, fix: fix(i, 600.0 - f64::from(i) * 10.0) }).collect();
         let known = approach(&sql, moment, &reports).expect("kept");
@@ -260,8 +265,8 @@ mod tests {
     fn fences_are_set_and_taken_away_and_the_home_falls_back_to_the_pickup() {
         let (sql, ride) = database();
         let radii = |home: Option<f64>, area: Option<f64>| {
-            let set =
-                set_fences(&sql, &mut at_now(), ride, home.map(circle), area.map(circle)).expect("kept");
+            let set = set_fences(&sql, &mut at_now(), ride, home.map(circle), area.map(circle), None)
+                .expect("kept");
             set.fences.all().iter().map(|fence| (fence.kind, fence.circle.radius_m)).collect::<Vec<_>>()
         };
         use FenceKind::{Area, Home, Pickup};
@@ -269,7 +274,7 @@ mod tests {
         expect(&sql, &mut at_now(), ride, circle(80.0), None).expect("kept");
         assert_eq!(radii(Some(50.0), Some(900.0)), [(Pickup, 80.0), (Home, 50.0), (Area, 900.0)]);
         assert_eq!(radii(None, None), [(Pickup, 80.0), (Home, 80.0)]);
-        let refused = set_fences(&sql, &mut at_now(), ride, None, Some(circle(5.0)));
+        let refused = set_fences(&sql, &mut at_now(), ride, None, Some(circle(5.0)), None);
         assert!(matches!(refused, Err(Refusal::Invalid { field, .. }) if field == "area.radius_m"));
     }
 

@@ -176,7 +176,7 @@ mod tests {
         }
         for refused in [
             put_mark(&sql, &mut now(), ride, &moved(CHANGES_MAX)),
-            crate::service::set_fences(&sql, &mut now(), ride, None, None).map(drop),
+            crate::service::set_fences(&sql, &mut now(), ride, None, None, None).map(drop),
         ] {
             assert!(matches!(refused, Err(Refusal::LimitReached(_))), "{refused:?}");
         }

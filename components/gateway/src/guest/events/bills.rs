@@ -106,9 +106,9 @@ fn bill(envelope: &Envelope) -> Outcome<Option<Bill>> {
         _ => return Ok(None),
     };
     let settlement = match quotes::settle(&facts.quote_id, &outcome) {
-        // It was sealed for somebody who was erased, or is not known after a restoration: there is nobody to bill.
+        // It is not known after a restoration, or was removed: nothing says what to bill.
         Err(refusal) if refusal.code == RefusalCode::NotFound => {
-            eprintln!("ride {} is not billed: its quote is gone with its tutor", envelope.stream_id);
+            eprintln!("ride {} is not billed: its quote is not known", envelope.stream_id);
             return Ok(None);
         }
         settled => settled?,

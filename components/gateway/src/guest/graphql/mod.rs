@@ -171,15 +171,33 @@ const IN_EVENTS: [&str; 19] = [
     "eraseRoute",
 ];
 
+/// Mutations that are answered where there is little room: they erase, end, or only sign in.
+const WITHOUT_ROOM: [&str; 9] = [
+    "logIn",
+    "refresh",
+    "logOut",
+    "endSessions",
+    "eraseMe",
+    "eraseRoute",
+    "removeMark",
+    "leave",
+    "withdrawApproval",
+];
+
 /// Whether the region's events tell of everything that the document commands. What is not said plainly is not known to be.
 fn all_in_events(request: &mut Request) -> bool {
-    let told = |item: &Selection| match item {
-        Selection::Field(field) => IN_EVENTS.contains(&field.node.name.node.as_str()),
+    only_of(request, &IN_EVENTS)
+}
+
+/// Whether every root field is one of these. In a fragment none is.
+fn only_of(request: &mut Request, fields: &[&str]) -> bool {
+    let listed = |item: &Selection| match item {
+        Selection::Field(field) => fields.contains(&field.node.name.node.as_str()),
         Selection::FragmentSpread(_) | Selection::InlineFragment(_) => false,
     };
     request.parsed_query().is_ok_and(|document| {
         let sets = document.operations.iter().map(|(_, operation)| &operation.node.selection_set.node);
-        sets.flat_map(|set| &set.items).all(|item| told(&item.node))
+        sets.flat_map(|set| &set.items).all(|item| listed(&item.node))
     })
 }
 
@@ -345,7 +363,7 @@ async fn execute(parts: &Parts, mut request: Request) -> Response {
     let token = extract::bearer(&parts.headers).unwrap_or_default().to_owned();
     let asker = Asker { caller: extract::authenticate_parts(parts).await, token, key };
     let first = first_command(&mut request);
-    if first.is_some() && parts.headers.contains_key(STORE_NOTHING) {
+    if first.is_some() && parts.headers.contains_key(STORE_NOTHING) && !only_of(&mut request, &WITHOUT_ROOM) {
         let detail =
             "the node's disk is nearly full, so it stores nothing; nothing was changed. Queries go on";
         return Problem::new("storage-full", detail).into_response();

@@ -55,10 +55,12 @@ pub async fn awaiting_approval(
     cursor: Option<String>,
     limit: u32,
 ) -> Outcome<AwaitingApproval> {
-    let accounts = accounts::awaiting_approval(caller, cursor, limit).await?;
-    let is_full = accounts.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = accounts.last().filter(|_| is_full).map(|account| account.id.clone());
-    Ok(AwaitingApproval { accounts, next })
+    let mut accounts = accounts::awaiting_approval(caller, cursor, limit).await?;
+    let next = (accounts.len() > limit as usize).then(|| {
+        accounts.truncate(limit as usize);
+        accounts.last().map(|account| account.id.clone())
+    });
+    Ok(AwaitingApproval { accounts, next: next.flatten() })
 }
 
 pub async fn me(caller: Caller) -> Outcome<Account> {

@@ -3,14 +3,14 @@
 use super::Outcome;
 use crate::guest::api::{RatingBody, RideBody, RideOrOffer};
 use crate::guest::bindings::petwalker::billing::invoices;
-use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use crate::guest::bindings::petwalker::identity::accounts::{self, Caller, CallerRole};
 use crate::guest::bindings::petwalker::identity::profiles::{self, PetSize, Rating, Walker};
 use crate::guest::bindings::petwalker::matching::rides::{
-    self, CancellationPolicy, Interruption, Offer, Ride, RideAction, RideOrder, RidePage, RidePet, RideState,
-    Walked, WalkerTerms,
+    self, CancellationPolicy, Interruption, Offer, RefusalCode, Ride, RideAction, RideOrder, RidePage,
+    RidePet, RideState, Walked, WalkerTerms,
 };
 use crate::guest::bindings::petwalker::pricing::quotes::{self, LineKind};
-use crate::guest::bindings::petwalker::tracking::routes::{self, Circle, Keeper};
+use crate::guest::bindings::petwalker::tracking::routes::{self, Circle};
 use crate::guest::extract::Context;
 use crate::guest::problem::Problem;
 use crate::guest::{live, regions};
@@ -49,7 +49,14 @@ pub async fn request(context: Context, body: RideBody) -> Outcome<Ride> {
         },
         seal_key,
     };
-    Ok(rides::request(&context.command, &context.caller, &order)?)
+    let requested = rides::request(&context.command, &context.caller, &order);
+    if let Err(refusal) = &requested
+        && matches!(refusal.code, RefusalCode::PetBusy | RefusalCode::TooManyRides)
+    {
+        // These are said of a quote that no ride has used: another one may have its coupon.
+        quotes::release_coupon(context.caller, order.quote_id).await?;
+    }
+    Ok(requested?)
 }
 
 pub fn act(context: &Context, id: &str, action: &RideAction) -> Outcome<Ride> {
@@ -63,11 +70,11 @@ const PICKUP_RADIUS_M: f64 = 80.0;
 /// The walker takes the offer, on the terms of the own profile: from here on the way to the pickup can be followed.
 pub async fn accept(context: Context, id: String) -> Outcome<Ride> {
     regions::owns(&id)?;
+    accounts::check_approved(context.caller.clone()).await?;
     let ride = act(&context, &id, &RideAction::Accept(terms(&context.caller).await?))?;
     if let Some(centre) = ride.pickup {
         // Whoever hears that this failed repeats the command, which accepts nothing twice.
-        let keeper = super::seal_key(&ride.tutor_id)?
-            .map(|seal_key| Keeper { tutor_id: ride.tutor_id.clone(), seal_key });
+        let keeper = super::tracks::keeper(&ride)?;
         routes::expect(&id, Circle { centre, radius_m: PICKUP_RADIUS_M }, keeper.as_ref())?;
     }
     Ok(ride)

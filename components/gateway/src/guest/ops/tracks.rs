@@ -3,8 +3,9 @@
 use super::Outcome;
 use crate::guest::api::{ApproachBody, FencesBody, PointsBody, Polylines, Stored};
 use crate::guest::bindings::petwalker::identity::accounts::{Caller, CallerRole};
+use crate::guest::bindings::petwalker::matching::rides::Ride;
 use crate::guest::bindings::petwalker::tracking::routes::{
-    self, Approach, ApproachReport, Batch, Fence, RouteSummary, RouteView,
+    self, Approach, ApproachReport, Batch, Fence, Keeper, RouteSummary, RouteView,
 };
 use crate::guest::live;
 use crate::guest::problem::Problem;
@@ -49,7 +50,13 @@ pub fn set_fences(caller: &Caller, id: &str, body: FencesBody) -> Outcome<Vec<Fe
     if live::is_over(ride.state) {
         return Err(Problem::new("not-active", "the ride is over"));
     }
-    Ok(routes::set_fences(id, body.home, body.area)?)
+    Ok(routes::set_fences(id, body.home, body.area, keeper(&ride)?.as_ref())?)
+}
+
+/// Whose a ride's track is; none where its tutor was erased.
+pub fn keeper(ride: &Ride) -> Outcome<Option<Keeper>> {
+    let seal_key = super::seal_key(&ride.tutor_id)?;
+    Ok(seal_key.map(|seal_key| Keeper { tutor_id: ride.tutor_id.clone(), seal_key }))
 }
 
 /// The fences of a ride; once it is over its walker is not shown them.
