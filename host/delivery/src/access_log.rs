@@ -3,7 +3,10 @@
 //! A path is never written whole: ids lead to people, and a client may send thirty kilobytes of it. An account is what the
 //! component calls it for the log.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -11,7 +14,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, heade
 use crate::throttle::ACCOUNT;
 
 /// The header with a request's id, given by the node unless the client's own is fit to be logged.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Characters of a client's own request id.
 const REQUEST_ID_MAX: usize = 64;
@@ -91,15 +94,13 @@ fn is_fit(id: &HeaderValue) -> bool {
         && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-/// 128 random bits in hexadecimal.
+/// A number of this process, random, and one of the request, both in hexadecimal. An id names a request; it need not be hard
+/// to guess.
 fn fresh_id() -> HeaderValue {
-    let mut bytes = [0_u8; 16];
-    if let Err(error) = getrandom::fill(&mut bytes) {
-        tracing::warn!(%error, "a request gets no id: the operating system gives no random bytes");
-        return HeaderValue::from_static("-");
-    }
-    HeaderValue::try_from(format!("{:032x}", u128::from_be_bytes(bytes)))
-        .unwrap_or(HeaderValue::from_static("-"))
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("request ids"));
+    static REQUESTS: AtomicU64 = AtomicU64::new(1);
+    let request = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    HeaderValue::try_from(format!("{:016x}{request:016x}", *PROCESS)).unwrap_or(HeaderValue::from_static("-"))
 }
 
 /// The first segments of a path, each short and plain, or what stands for it.

@@ -214,7 +214,7 @@ impl Durability {
     }
 
     fn class_at(&self, path: &str) -> Option<&CommandClass> {
-        let takes = |class: &&CommandClass| class.routes.iter().any(|route| route.matches(path).is_some());
+        let takes = |class: &&CommandClass| class.routes.iter().any(|route| route.is_match(path));
         self.options.classes.iter().find(takes)
     }
 

@@ -12,7 +12,7 @@ use http::{Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 
-use crate::access_log::AccessLog;
+use crate::access_log::{AccessLog, REQUEST_ID};
 use crate::bodies::{Bodies, BodyRefusal, Held};
 use crate::disk::DiskGuard;
 use crate::durability::{Durability, PUBLISHED_HEADER};
@@ -47,7 +47,7 @@ pub struct PublicLimits {
 
 impl PublicLimits {
     fn body_bytes_max(&self, path: &str) -> usize {
-        if self.upload_paths.iter().any(|pattern| pattern.matches(path).is_some()) {
+        if self.upload_paths.iter().any(|pattern| pattern.is_match(path)) {
             self.upload_bytes_max
         } else {
             self.body_bytes_max
@@ -174,7 +174,8 @@ impl Public {
         }
         if let Some(sockets) = self.sockets.as_ref().filter(|sockets| sockets.wants(&request)) {
             let (path, sends) = (path.to_owned(), sockets.takes_frames(path));
-            let response = sockets.clone().accept(request, client).await;
+            // On the heap: no other request keeps room for it.
+            let response = Box::pin(sockets.clone().accept(request, client)).await;
             return if sends { self.durability.of_socket(&path, response) } else { response };
         }
         let class = self.durability.class_of(request.method(), path);
@@ -205,7 +206,10 @@ impl Public {
         let answer = self.app.call(Lane::Public, request).await;
         drop((turn, share));
         let response = match answer {
-            Ok(response) => self.admission.waits.settle(candidate, response).await,
+            Ok(response) => match candidate {
+                Some(candidate) => Box::pin(self.admission.waits.settle(candidate, response)).await,
+                None => Waits::no_wait(response),
+            },
             Err(error) => {
                 tracing::error!(error = %error, "no answer from the component");
                 return of_call(&error);
@@ -215,7 +219,7 @@ impl Public {
         self.freshness.tell(response.headers_mut());
         let read = response.headers_mut().remove(READ_HEADER).is_some();
         match class {
-            Some(class) if !read => self.durability.settle(class, response).await,
+            Some(class) if !read => Box::pin(self.durability.settle(class, response)).await,
             _ => {
                 Durability::forget(&mut response);
                 response
@@ -251,6 +255,8 @@ impl Public {
         if let Ok(address) = header::HeaderValue::from_str(&client.to_string()) {
             parts.headers.insert(header::HeaderName::from_static("spin-client-addr"), address);
         }
+        // Components make nothing of it, and each header costs them.
+        parts.headers.remove(REQUEST_ID);
         if self.options.disk.as_ref().is_some_and(|disk| disk.is_full()) {
             parts.headers.insert(STORE_NOTHING_HEADER, header::HeaderValue::from_static("1"));
         }

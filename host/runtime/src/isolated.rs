@@ -113,7 +113,7 @@ impl Isolated {
     }
 
     pub(crate) fn takes(&self, path: &str) -> bool {
-        self.routes.iter().any(|route| route.matches(path).is_some())
+        self.routes.iter().any(|route| route.is_match(path))
     }
 
     /// Requests that may begin at once.

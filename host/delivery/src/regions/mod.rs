@@ -253,7 +253,7 @@ impl Router {
                 Err(Box::new(problem(StatusCode::BAD_REQUEST, "no-region", detail)))
             };
         }
-        let home = self.options.home_paths.iter().any(|pattern| pattern.matches(path).is_some());
+        let home = self.options.home_paths.iter().any(|pattern| pattern.is_match(path));
         Ok(home.then(|| self.options.home.clone()))
     }
 

@@ -199,7 +199,7 @@ impl Sockets {
     }
 
     fn kind(&self, path: &str) -> Option<Kind> {
-        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(path).is_some());
+        let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.is_match(path));
         if any(&self.options.send) {
             Some(Kind::Send)
         } else if any(&self.options.watch) {

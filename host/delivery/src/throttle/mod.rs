@@ -16,6 +16,7 @@ mod turns;
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use edge_runtime::Body;
@@ -80,7 +81,7 @@ pub struct Throttle {
     hasher: RandomState,
     started: Instant,
     turns: Turns,
-    shares: Shares,
+    shares: Arc<Shares>,
     proxies: Proxies,
     cors_origin: Option<HeaderValue>,
 }
@@ -150,7 +151,7 @@ impl Throttle {
     }
 
     /// Waits until fewer requests of an address are under way than it may have. Take it when the request is there whole.
-    pub(crate) async fn share(&self, client: IpAddr) -> Result<Share<'_>, Box<Response<Body>>> {
+    pub(crate) async fn share(&self, client: IpAddr) -> Result<Share, Box<Response<Body>>> {
         self.shares.take(client).await.ok_or_else(|| Box::new(no_share()))
     }
 

@@ -1,56 +1,97 @@
 //! How many requests of one address the components answer at once: whoever sends hundreds together waits for itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::address::counted;
-use super::turns::{Turn, TurnOptions, Turns};
+use tokio::sync::oneshot;
 
-/// The turns of every address. One without requests takes no memory.
+use super::address::counted;
+use super::turns::TurnOptions;
+
+/// What each address has under way. One without requests takes no memory.
 pub(super) struct Shares {
     options: TurnOptions,
     refused: metrics::Counter,
     by_address: Mutex<HashMap<IpAddr, Served>>,
 }
 
-/// An address that has requests waiting or under way, and how many.
+/// An address that has requests under way.
+#[derive(Default)]
 struct Served {
-    turns: Arc<Turns>,
-    places: usize,
+    under_way: usize,
+    /// Those that wait, the oldest first; some may have given up.
+    waiting: VecDeque<oneshot::Sender<Share>>,
 }
 
 /// One of the requests that an address has under way. Dropping it lets its next one begin.
-pub(crate) struct Share<'a> {
-    _turn: Turn,
-    _place: Place<'a>,
-}
-
-/// A request that waits or is under way. Its address is remembered as long.
-struct Place<'a> {
-    shares: &'a Shares,
+pub(crate) struct Share {
+    /// None once another request has it.
+    shares: Option<Arc<Shares>>,
     address: IpAddr,
 }
 
 impl Shares {
-    pub(super) fn new(options: TurnOptions) -> Self {
+    pub(super) fn new(options: TurnOptions) -> Arc<Self> {
         let refused = metrics::counter!("throttle_shares_refused_total");
-        Self { options, refused, by_address: Mutex::default() }
+        Arc::new(Self { options, refused, by_address: Mutex::default() })
     }
 
     /// Waits until the address has fewer than its share under way; none where too many of it wait, or it took too long.
-    pub(super) async fn take(&self, client: IpAddr) -> Option<Share<'_>> {
-        let (place, turns) = self.place(counted(client));
-        let turn = turns.take().await?;
-        Some(Share { _turn: turn, _place: place })
+    pub(super) async fn take(self: &Arc<Self>, client: IpAddr) -> Option<Share> {
+        let address = counted(client);
+        let turn = {
+            let mut books = self.books();
+            let served = books.entry(address).or_default();
+            if served.under_way < self.options.at_once.max(1) {
+                served.under_way += 1;
+                return Some(Share { shares: Some(self.clone()), address });
+            }
+            if served.waiting.len() >= self.options.waiting_max {
+                served.waiting.retain(|waiting| !waiting.is_closed());
+            }
+            let (sender, turn) = oneshot::channel();
+            let is_room = served.waiting.len() < self.options.waiting_max;
+            is_room.then(|| {
+                served.waiting.push_back(sender);
+                turn
+            })
+        };
+        let share = match turn {
+            // Whoever gives up after it was handed a share drops that with the channel.
+            Some(turn) => tokio::time::timeout(self.options.wait, turn).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        if share.is_none() {
+            self.refused.increment(1);
+        }
+        share
     }
 
-    fn place(&self, address: IpAddr) -> (Place<'_>, Arc<Turns>) {
-        let new = || Served { turns: Arc::new(Turns::new(self.options, self.refused.clone())), places: 0 };
-        let mut books = self.books();
-        let served = books.entry(address).or_insert_with(new);
-        served.places += 1;
-        (Place { shares: self, address }, served.turns.clone())
+    /// Hands a share on to the oldest that waits, or back.
+    fn pass_on(self: Arc<Self>, address: IpAddr) {
+        let mut share = Share { shares: Some(self.clone()), address };
+        loop {
+            let next = {
+                let mut books = self.books();
+                let Some(served) = books.get_mut(&address) else { break };
+                let next = served.waiting.pop_front();
+                if next.is_none() {
+                    served.under_way -= 1;
+                    if served.under_way == 0 {
+                        books.remove(&address);
+                    }
+                }
+                next
+            };
+            let Some(next) = next else { break };
+            match next.send(share) {
+                Ok(()) => return,
+                Err(given_back) => share = given_back,
+            }
+        }
+        // Handed back already.
+        share.shares = None;
     }
 
     fn books(&self) -> MutexGuard<'_, HashMap<IpAddr, Served>> {
@@ -58,14 +99,10 @@ impl Shares {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Share {
     fn drop(&mut self) {
-        let mut books = self.shares.books();
-        if let Some(served) = books.get_mut(&self.address) {
-            served.places -= 1;
-            if served.places == 0 {
-                books.remove(&self.address);
-            }
+        if let Some(shares) = self.shares.take() {
+            shares.pass_on(self.address);
         }
     }
 }

@@ -173,8 +173,8 @@ impl Waits {
     pub(crate) fn candidate(&self, request: &mut Request<Body>, client: IpAddr) -> Option<Candidate> {
         request.headers_mut().remove(WAITS);
         let path = request.uri().path();
-        let may_wait = request.method() == Method::GET
-            && self.options.routes.iter().any(|route| route.matches(path).is_some());
+        let may_wait =
+            request.method() == Method::GET && self.options.routes.iter().any(|route| route.is_match(path));
         if !may_wait {
             return None;
         }
@@ -183,16 +183,21 @@ impl Waits {
         Some(Candidate { question, client, mark: self.hub.mark() })
     }
 
+    /// The answer to a request that may not wait, whatever its component says.
+    pub(crate) fn no_wait(mut response: Response<Body>) -> Response<Body> {
+        response.headers_mut().remove(WAIT);
+        response
+    }
+
     /// Gives an answer out once it is news, or its time is over. What is no request to wait goes through as it is.
     pub(crate) async fn settle(
         self: &Arc<Self>,
-        candidate: Option<Candidate>,
-        mut response: Response<Body>,
+        candidate: Candidate,
+        response: Response<Body>,
     ) -> Response<Body> {
-        let Some(candidate) = candidate.filter(|_| response.headers().contains_key(WAIT)) else {
-            response.headers_mut().remove(WAIT);
+        if !response.headers().contains_key(WAIT) {
             return response;
-        };
+        }
         let answer = Answer::read(response).await;
         let Some(hold) = answer.hold.clone() else { return answer.response() };
         let events = answer.is_events();
