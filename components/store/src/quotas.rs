@@ -85,13 +85,13 @@ mod tests {
         sql.execute("UPDATE daily_counts SET count = ?1", &[spent.into()]).expect("written");
         assert_eq!(act(&sql, &command(&ana, "last"), MORNING, 8), Ok(8));
         let quota = CommandError::QuotaReached { what: "commands", most: COMMANDS_A_DAY_MAX };
-        for id in ["one more", ""] {
+        for id in ["one-more", ""] {
             assert_eq!(act(&sql, &command(&ana, id), MORNING, 9), Err(quota.clone()), "{id:?}");
         }
         assert_eq!(act(&sql, &command(&ana, "last"), MORNING, 9), Ok(8), "a repeat is none");
         assert_eq!(act(&sql, &command(&bia, "first"), MORNING, 9), Ok(9), "another is not concerned");
         let tomorrow = UtcMillis::new(20_001 * DAY_MS);
-        assert_eq!(act(&sql, &command(&ana, "one more"), tomorrow, 9), Ok(9));
+        assert_eq!(act(&sql, &command(&ana, "one-more"), tomorrow, 9), Ok(9));
         let later = UtcMillis::new(20_003 * DAY_MS);
         assert_eq!(forget_daily_counts(&sql, later, 1), Ok(1));
         assert_eq!(forget_daily_counts(&sql, later, 9), Ok(1));

@@ -123,7 +123,8 @@ mod tests {
         };
         assert_eq!(
             (ids(None, 9), ids(None, 1), ids(Some(walker.id), 9)),
-            (vec![walker.id, partner.id], vec![walker.id], vec![partner.id],)
+            (vec![walker.id, partner.id], vec![walker.id, partner.id], vec![partner.id]),
+            "one more than asked for says that there are more"
         );
         for other in [&tutor, &walker, &partner] {
             let refused = set_approval(&sql, NOW, caller(other), walker.id, true);
