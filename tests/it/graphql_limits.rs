@@ -281,7 +281,8 @@ async fn guesses_beside_each_other_are_no_more() {
     let answers = guesses.join_all().await;
     let judged = answers.iter().filter(|answer| answer.status == 401).count();
     let late = answers.iter().filter(|answer| answer.status == 429).count();
-    assert_eq!((judged, late), (10, 14));
+    let told: Vec<&str> = answers.iter().map(|answer| &*answer.text).collect();
+    assert_eq!((judged, late), (10, 14), "{told:#?}");
 }
 
 #[tokio::test]

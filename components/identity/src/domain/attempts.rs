@@ -65,7 +65,9 @@ impl Attempts {
             let doubled = budget.first_wait.get().saturating_mul(1 << beyond.min(16));
             doubled.min(budget.longest_wait.get())
         });
-        Self { failures, last_at: now, blocked_until: now.plus(Millis::new(wait)) }
+        // Attempts that run beside each other were made at moments of their own: without a wait none of them is too early.
+        let blocked_until = if wait > 0 { now.plus(Millis::new(wait)) } else { UtcMillis::new(0) };
+        Self { failures, last_at: now, blocked_until }
     }
 }
 
@@ -101,6 +103,13 @@ mod tests {
         ] {
             assert_eq!(after(failures).wait_s(NOW, &LOG_INS), wait_s, "{failures}");
         }
+    }
+
+    #[test]
+    fn who_began_before_another_failed_does_not_wait() {
+        let earlier = NOW.plus(Millis::new(-5));
+        assert_eq!(after(9).wait_s(earlier, &LOG_INS), None);
+        assert!(after(10).wait_s(earlier, &LOG_INS).is_some());
     }
 
     #[test]
