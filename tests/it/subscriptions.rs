@@ -1,6 +1,7 @@
 //! GraphQL subscriptions over `graphql-transport-ws`.
 
-use petwalker_tests::{Client, Socket, shared};
+use edge_node::config::{Rate, ThrottleClass};
+use petwalker_tests::{Client, Socket, TestNode, config, shared};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -174,4 +175,45 @@ async fn breaches_of_the_protocol_end_the_socket_by_its_own_codes() {
     assert_eq!((status, &body["code"]), (400, &json!("bad-subprotocol")));
     let query = json!({ "query": "subscription { live(rideId: \"x\") { cursor } }" });
     walk.tutor.post("/graphql", &query).await.refused(422, "invalid");
+}
+
+/// Operations on a socket count as documents that are posted do.
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_are_limited_by_account_whatever_the_socket() {
+    let node = TestNode::start(|data| {
+        let mut config = config(data);
+        config.throttle.factor = 1;
+        config.throttle.classes = vec![ThrottleClass {
+            name: "graphql".to_owned(),
+            methods: Vec::new(),
+            routes: vec!["/graphql".to_owned()],
+            upgrade: false,
+            address: Some(Rate { burst: 100, per_minute: 1 }),
+            account: Some(Rate { burst: 4, per_minute: 1 }),
+            turns: false,
+        }];
+        config
+    })
+    .await;
+    let (tutor, other) = (node.client().join("tutor").await, node.client().join("tutor").await);
+    let me = |id: u32| json!({ "id": id.to_string(), "type": "subscribe", "payload": { "query": "{ me { id } }" } });
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let mut socket = ready(&tutor).await;
+        for id in 0..3 {
+            let told = socket.ask(&me(id)).await;
+            if told["type"] == "next" {
+                assert_eq!(socket.next().await["type"], "complete");
+            } else {
+                assert_eq!(told["payload"][0]["extensions"]["code"], "too-many-requests", "{told}");
+            }
+            kinds.push(told["type"].as_str().expect("a type").to_owned());
+        }
+    }
+    assert_eq!(kinds, ["next", "next", "next", "next", "error", "error"]);
+    // What is posted is counted with it, and another account by itself.
+    let posted = tutor.post("/graphql", &json!({ "query": "{ me { id } }" })).await;
+    posted.refused(429, "too-many-requests");
+    assert_eq!(ready(&other).await.ask(&me(1)).await["type"], "next");
+    node.stop().await;
 }

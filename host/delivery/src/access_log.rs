@@ -18,6 +18,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// Characters of a client's own request id.
 const REQUEST_ID_MAX: usize = 64;
+/// Characters of a method that is logged.
+const METHOD_MAX: usize = 16;
 /// Segments of a path that are logged, and characters of each.
 const SEGMENTS: usize = 2;
 const SEGMENT_MAX: usize = 32;
@@ -69,7 +71,7 @@ impl AccessLog {
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
         headers.insert(REQUEST_ID, id.clone());
         tracing::info!(
-            http.method = %method,
+            http.method = method_name(&method),
             http.route = route,
             http.status = response.status().as_u16(),
             request.id = id.to_str().unwrap_or_default(),
@@ -101,6 +103,11 @@ fn fresh_id() -> HeaderValue {
     static REQUESTS: AtomicU64 = AtomicU64::new(1);
     let request = REQUESTS.fetch_add(1, Ordering::Relaxed);
     HeaderValue::try_from(format!("{:016x}{request:016x}", *PROCESS)).unwrap_or(HeaderValue::from_static("-"))
+}
+
+/// A method as it is logged: those there are, each shorter than what a client may make up.
+fn method_name(method: &Method) -> &str {
+    if method.as_str().len() <= METHOD_MAX { method.as_str() } else { "*" }
 }
 
 /// The first segments of a path, each short and plain, or what stands for it.

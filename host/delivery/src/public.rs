@@ -192,14 +192,16 @@ impl Public {
             request.headers_mut().insert(PUBLISHED_HEADER, self.durability.replicas().header());
         }
         self.freshness.follow(request.headers()).await;
-        // Last of all, and when the request is there whole. First the address's own, which holds up nobody else.
-        let share = match self.options.throttle.share(client).await {
-            Ok(share) => share,
-            Err(refusal) => return *refusal,
-        };
+        // Last of all, and when the request is there whole: whoever waits with a turn holds up others.
         let (method, path) = (request.method(), request.uri().path());
         let turn = match self.options.throttle.turn(method, path, request.headers()).await {
             Ok(turn) => turn,
+            Err(refusal) => return *refusal,
+        };
+        // What takes turns has its own limit: a request that waits for one is in no other's way.
+        let share = if turn.is_none() { Some(self.options.throttle.share(client).await) } else { None };
+        let share = match share.transpose() {
+            Ok(share) => share,
             Err(refusal) => return *refusal,
         };
         let candidate = self.admission.waits.candidate(&mut request, client);
@@ -257,6 +259,7 @@ impl Public {
         }
         // Components make nothing of it, and each header costs them.
         parts.headers.remove(REQUEST_ID);
+        parts.headers.remove(STORE_NOTHING_HEADER);
         if self.options.disk.as_ref().is_some_and(|disk| disk.is_full()) {
             parts.headers.insert(STORE_NOTHING_HEADER, header::HeaderValue::from_static("1"));
         }

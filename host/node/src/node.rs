@@ -121,7 +121,9 @@ impl Node {
         }
         let sockets = config.sockets.options();
         let internal = internal.telling(durability.replicas());
-        let sockets = sockets.map(|options| Sockets::new(options, internal, hub.clone(), stopped.clone()));
+        let sockets = sockets.map(|options| {
+            Sockets::new(options, internal, hub.clone(), guards.throttle.clone(), stopped.clone())
+        });
         let local = storage.locals().cloned().collect();
         let replicated: Vec<_> =
             storage.replicated().map(|(label, database)| (label.to_owned(), database.clone())).collect();

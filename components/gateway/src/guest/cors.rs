@@ -36,8 +36,10 @@ pub(super) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Response
 
 /// Lets a browser's page read the answer.
 pub(super) fn allow(request_is_cross_origin: bool, response: &mut Response) {
+    let headers = response.headers_mut();
+    // What is kept for one must not be given to the other.
+    headers.append(VARY, HeaderValue::from_static("origin"));
     if request_is_cross_origin {
-        let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }

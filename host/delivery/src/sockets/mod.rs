@@ -38,13 +38,13 @@ pub use self::hub::Hub;
 pub(crate) use self::hub::{Mark, Waiting};
 use self::queue::Queue;
 use self::sender::Sender;
-use self::subscriber::{Executor, Subscriber};
+use self::subscriber::{Asker, Executor, Subscriber};
 use self::supervise::supervise;
 use self::watcher::{Reader, Watcher};
 use self::wire::{Opened, Opening};
 use crate::internal::Internal;
 use crate::problem::{of_call, problem};
-use crate::throttle::{ACCOUNT, Counts, Hold, counted};
+use crate::throttle::{ACCOUNT, Counts, Hold, Throttle, counted};
 
 /// What the bridge is told by the node file.
 #[derive(Clone, Debug)]
@@ -116,6 +116,7 @@ pub struct Sockets {
     permits: Arc<Semaphore>,
     by_address: Arc<Counts<IpAddr>>,
     by_account: Arc<Counts<HeaderValue>>,
+    throttle: Arc<Throttle>,
     stop: watch::Receiver<bool>,
 }
 
@@ -128,6 +129,7 @@ struct Place {
 /// What the component permits, and the account that it is counted for.
 struct Permission {
     opened: Opened,
+    account: Option<HeaderValue>,
     of_account: Option<Hold<HeaderValue>>,
 }
 
@@ -138,6 +140,7 @@ impl Sockets {
         options: SocketOptions,
         internal: Internal,
         hub: Arc<Hub>,
+        throttle: Arc<Throttle>,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
         let frames = Arc::new(Queue::default());
@@ -165,7 +168,18 @@ impl Sockets {
         let permits = Arc::new(Semaphore::new(options.limits.sockets_max));
         let by_address = Counts::new(options.limits.per_address_max);
         let by_account = Counts::new(options.limits.per_account_max);
-        Arc::new(Self { options, internal, reader, hub, frames, permits, by_address, by_account, stop })
+        Arc::new(Self {
+            options,
+            internal,
+            reader,
+            hub,
+            frames,
+            permits,
+            by_address,
+            by_account,
+            throttle,
+            stop,
+        })
     }
 
     /// Whether a request asks for a socket at a path that takes them.
@@ -244,7 +258,7 @@ impl Sockets {
         if kind == Kind::Subscribe {
             // Who it is, such a client tells once it is connected.
             let (path, authorization) = (path.to_owned(), authorization.map(str::to_owned));
-            tokio::spawn(self.converse(upgrade, path, authorization, place));
+            tokio::spawn(self.converse(upgrade, (path, client), authorization, place));
         } else {
             let permission = self.permission(path, request.uri.query(), authorization).await?;
             let sends = kind == Kind::Send;
@@ -284,7 +298,8 @@ impl Sockets {
                 held => held.flatten(),
             };
             let opened = rmp_serde::from_slice(response.body()).map_err(|e| failed(&e))?;
-            return Ok(Permission { opened, of_account });
+            let account = account.cloned();
+            return Ok(Permission { opened, account, of_account });
         }
         Err(response.map(edge_runtime::full_body).into())
     }
@@ -297,7 +312,7 @@ impl Sockets {
         permission: Permission,
         place: Place,
     ) {
-        let Permission { opened, of_account } = permission;
+        let Permission { opened, of_account, .. } = permission;
         let until = (Instant::now() + left(opened.until_ms), End::Token);
         let Some(mut connection) = self.connect(upgrade, until).await else { return };
         let greeting = Packed::new(opened.greeting.into_vec());
@@ -333,7 +348,7 @@ impl Sockets {
     async fn converse(
         self: Arc<Self>,
         upgrade: OnUpgrade,
-        path: String,
+        (path, client): (String, IpAddr),
         authorization: Option<String>,
         place: Place,
     ) {
@@ -344,7 +359,7 @@ impl Sockets {
         };
         let open = metrics::gauge!("sockets_open");
         open.increment(1.0);
-        let end = match self.introduce(&mut connection, &path, authorization).await {
+        let end = match self.introduce(&mut connection, (&path, client), authorization).await {
             Ok((subscriber, of_account)) => {
                 let end = subscriber.run(&mut connection).await;
                 drop(of_account);
@@ -361,11 +376,11 @@ impl Sockets {
     async fn introduce(
         &self,
         connection: &mut Connection,
-        path: &str,
+        (path, client): (&str, IpAddr),
         authorization: Option<String>,
     ) -> Result<(Subscriber, Option<Hold<HeaderValue>>), End> {
         let authorization = subscriber::introduction(connection).await?.or(authorization);
-        let Permission { opened, of_account } = match self
+        let Permission { opened, account, of_account } = match self
             .permission(path, None, authorization.as_deref())
             .await
         {
@@ -388,6 +403,8 @@ impl Sockets {
             path: self.options.subscribe_path.clone(),
             hub: self.hub.clone(),
             context: opened.context.into_vec().into(),
+            throttle: self.throttle.clone(),
+            asker: Asker { socket: path.to_owned(), client, account },
         });
         Ok((subscriber, of_account))
     }

@@ -4,9 +4,11 @@
 //! component decides: it is asked for a first step, and where that names a key, for another whenever the key has news.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -17,6 +19,7 @@ use super::connection::{Connection, End};
 use super::hub::{Heard, Hub, Watching};
 use super::wire::{Operation, Stepped};
 use crate::internal::Internal;
+use crate::throttle::Throttle;
 
 /// The subprotocol.
 pub(super) const PROTOCOL: &str = "graphql-transport-ws";
@@ -108,20 +111,54 @@ pub(super) struct Executor {
     pub hub: Arc<Hub>,
     /// Who asks, in the component's own words.
     pub context: Bytes,
+    pub throttle: Arc<Throttle>,
+    pub asker: Asker,
+}
+
+/// Whom operations are counted for.
+#[derive(Clone)]
+pub(super) struct Asker {
+    /// The socket's path.
+    pub socket: String,
+    pub client: IpAddr,
+    pub account: Option<HeaderValue>,
 }
 
 impl Executor {
+    /// Takes the first step of an operation, which counts as a request does.
+    async fn begin(&self, request: &[u8]) -> Stepped {
+        let Asker { socket, client, account } = &self.asker;
+        match self.throttle.admit_operation(socket, *client, account.as_ref()) {
+            Ok(()) => self.step(request, None).await,
+            Err(retry_in_s) => refused(
+                "too-many-requests",
+                &format!("too many operations; nothing was changed, try again in {retry_in_s} s"),
+            ),
+        }
+    }
+
     async fn step(&self, request: &[u8], cursor: Option<u64>) -> Stepped {
+        let Ok(_share) = self.throttle.share(self.asker.client).await else {
+            return refused(
+                "too-many-requests",
+                "your address has as many requests under way as the node takes",
+            );
+        };
         let operation = Operation { context: &self.context, request, cursor };
         match self.internal.ask(&self.path, &operation).await {
             Ok(stepped) => stepped,
             Err(error) => {
                 tracing::warn!(%error, "an operation of a socket failed");
-                let sorry = r#"[{"message":"not possible right now","extensions":{"code":"unavailable"}}]"#;
-                Stepped { payload: sorry.as_bytes().to_vec().into(), refused: true, key: None, cursor: 0 }
+                refused("unavailable", "not possible right now")
             }
         }
     }
+}
+
+/// What the node itself says to an operation that it does not pass on.
+fn refused(code: &'static str, message: &str) -> Stepped {
+    let errors = serde_json::json!([{ "message": message, "extensions": { "code": code } }]);
+    Stepped { payload: errors.to_string().into_bytes().into(), refused: true, key: None, cursor: 0 }
 }
 
 /// What an operation says to its client.
@@ -150,7 +187,7 @@ impl Running {
     }
 
     async fn follow(&self) -> Result<(), mpsc::error::SendError<Word>> {
-        let mut stepped = self.executor.step(&self.request, None).await;
+        let mut stepped = self.executor.begin(&self.request).await;
         let mut told = stepped.payload.to_vec();
         let Some((key, mut watching)) = self.tell(&stepped).await?.map(|key| self.watch(key, stepped.cursor))
         else {

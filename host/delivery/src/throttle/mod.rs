@@ -150,6 +150,29 @@ impl Throttle {
         response
     }
 
+    /// Lets an operation on a socket in as if it were a request that its client posted to the socket's path; after how many
+    /// seconds it may come, where it is one too many.
+    pub(crate) fn admit_operation(
+        &self,
+        path: &str,
+        client: IpAddr,
+        account: Option<&HeaderValue>,
+    ) -> Result<(), u64> {
+        let headers = HeaderMap::new();
+        let Some((index, known)) = self.class_of(&Method::POST, path, &headers) else { return Ok(()) };
+        let address = Some(self.hasher.hash_one(counted(client)));
+        let account = account.map(|account| self.hasher.hash_one(account.as_bytes()).max(1));
+        for (by, whose) in [(By::Address, address), (By::Account, account)] {
+            let (Some(limit), Some(whose)) = (known.limit(by), whose) else { continue };
+            let key = self.hasher.hash_one((by, index, whose));
+            if let Verdict::Refused { retry_in_s } = self.buckets.take(key, limit.rate, self.now()) {
+                known.note_refusal(by);
+                return Err(retry_in_s);
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until fewer requests of an address are under way than it may have. Take it when the request is there whole.
     pub(crate) async fn share(&self, client: IpAddr) -> Result<Share, Box<Response<Body>>> {
         self.shares.take(client).await.ok_or_else(|| Box::new(no_share()))
@@ -183,7 +206,7 @@ impl Throttle {
         }
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        let exposed = HeaderValue::from_static("retry-after, ratelimit, ratelimit-policy");
+        let exposed = HeaderValue::from_static("retry-after, ratelimit, ratelimit-policy, x-request-id");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
         headers.insert(header::VARY, HeaderValue::from_static("origin"));
     }

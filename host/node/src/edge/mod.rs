@@ -269,8 +269,15 @@ pub(crate) async fn start(config: &Config, commons: &Commons) -> anyhow::Result<
 
     let hub = Arc::new(Hub::default());
     let sockets = shared.config.sockets.options();
-    let sockets =
-        sockets.map(|options| Sockets::new(options, front.internal.clone(), hub.clone(), stopped.clone()));
+    let sockets = sockets.map(|options| {
+        Sockets::new(
+            options,
+            front.internal.clone(),
+            hub.clone(),
+            shared.guards.throttle.clone(),
+            stopped.clone(),
+        )
+    });
     // What is of no region is acknowledged by the primary of its database.
     let local_only = DurabilityOptions { classes: Vec::new(), ..shared.config.durability.options() };
     let durability = Durability::new(local_only, None, edge_data::WriteGate::default());

@@ -65,7 +65,9 @@ impl Owned {
         let durability = Durability::new(shared.config.durability.options(), Some(progress.clone()), gate);
         let internal = core.internal.telling(durability.replicas());
         let sockets = shared.config.sockets.options();
-        let sockets = sockets.map(|options| Sockets::new(options, internal, hub.clone(), stopped.clone()));
+        let sockets = sockets.map(|options| {
+            Sockets::new(options, internal, hub.clone(), shared.guards.throttle.clone(), stopped.clone())
+        });
         let options = public_options(&shared.config, &shared.guards);
         let public = shared.public(core, options, sockets.clone(), (hub, stopped), durability);
         let answering = Answering::new(Arc::new(public));
