@@ -119,7 +119,10 @@ async fn who_asks_too_much_is_told_when_to_come_back() {
         ("ratelimit", format!("\"read\";r=0;t={seconds}")),
         ("ratelimit-policy", "\"read\";q=5;w=300".to_owned()),
         ("access-control-allow-origin", "*".to_owned()),
-        ("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy".to_owned()),
+        (
+            "access-control-expose-headers",
+            "retry-after, ratelimit, ratelimit-policy, x-request-id".to_owned(),
+        ),
     ] {
         assert_eq!(refusal.headers[name], expected, "{name}");
     }

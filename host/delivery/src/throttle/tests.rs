@@ -93,7 +93,7 @@ async fn who_is_refused_is_told_when_to_come_back() {
         ("ratelimit-policy", "\"log-in\";q=2;w=120"),
         ("content-type", "application/problem+json"),
         ("access-control-allow-origin", "*"),
-        ("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy"),
+        ("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy, x-request-id"),
     ] {
         assert_eq!(header(&refusal, name), expected, "{name}");
     }
