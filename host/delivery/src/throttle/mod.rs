@@ -110,7 +110,7 @@ impl Throttle {
             accounts: Names::new(options.buckets_max / BUCKETS_PER_CREDENTIAL),
             hasher: RandomState::new(),
             started: Instant::now(),
-            turns: Turns::new(options.turns, metrics::counter!("throttle_turns_refused_total")),
+            turns: Turns::new(options.turns),
             shares: Shares::new(options.shares),
             proxies: options.proxies,
             cors_origin: options.cors_origin,
@@ -158,19 +158,11 @@ impl Throttle {
         client: IpAddr,
         account: Option<&HeaderValue>,
     ) -> Result<(), u64> {
-        let headers = HeaderMap::new();
-        let Some((index, known)) = self.class_of(&Method::POST, path, &headers) else { return Ok(()) };
-        let address = Some(self.hasher.hash_one(counted(client)));
-        let account = account.map(|account| self.hasher.hash_one(account.as_bytes()).max(1));
-        for (by, whose) in [(By::Address, address), (By::Account, account)] {
-            let (Some(limit), Some(whose)) = (known.limit(by), whose) else { continue };
-            let key = self.hasher.hash_one((by, index, whose));
-            if let Verdict::Refused { retry_in_s } = self.buckets.take(key, limit.rate, self.now()) {
-                known.note_refusal(by);
-                return Err(retry_in_s);
-            }
-        }
-        Ok(())
+        let Some((index, known)) = self.class_of(&Method::POST, path, &HeaderMap::new()) else {
+            return Ok(());
+        };
+        let account = account.map(|account| self.hash_of_account(account));
+        self.take(index, known, client, account, |_, _, _| {}).map_err(|(_, _, retry_in_s)| retry_in_s)
     }
 
     /// Waits until fewer requests of an address are under way than it may have. Take it when the request is there whole.
@@ -227,28 +219,50 @@ impl Throttle {
         let Some((index, known)) = self.class_of(method, path, headers) else {
             return Ok(Admitted { class: None, credential, nearest: None });
         };
-        let now = self.now();
         let mut admitted = Admitted { class: Some((index, known)), credential, nearest: None };
-        let address = known.limit(By::Address).map(|_| self.hasher.hash_one(counted(client)));
         let account = credential.map(|credential| self.accounts.get(credential).unwrap_or(credential));
+        self.take(index, known, client, account, |limit, remaining, full_in_s| {
+            admitted.note(limit, remaining, full_in_s);
+        })
+        .map_err(|(by, limit, retry_in_s)| Box::new(too_many(known, by, limit, retry_in_s)))?;
+        Ok(admitted)
+    }
+
+    /// Takes a token of the address and one of the account, given as its hash; `note` hears what is left of each. The limit that
+    /// is met, and after how many seconds it is not, where one is.
+    fn take<'a>(
+        &self,
+        index: usize,
+        known: &'a Known,
+        client: IpAddr,
+        account: Option<u64>,
+        mut note: impl FnMut(&'a Limit, u32, u64),
+    ) -> Result<(), (By, &'a Limit, u64)> {
+        let now = self.now();
+        let address = known.limit(By::Address).map(|_| self.hasher.hash_one(counted(client)));
         for (by, whose) in [(By::Address, address), (By::Account, account)] {
             let (Some(limit), Some(whose)) = (known.limit(by), whose) else { continue };
             match self.buckets.take(self.hasher.hash_one((by, index, whose)), limit.rate, now) {
-                Verdict::Allowed { remaining, full_in_s } => admitted.note(limit, remaining, full_in_s),
+                Verdict::Allowed { remaining, full_in_s } => note(limit, remaining, full_in_s),
                 Verdict::Refused { retry_in_s } => {
                     known.note_refusal(by);
-                    return Err(Box::new(too_many(known, by, limit, retry_in_s)));
+                    return Err((by, limit, retry_in_s));
                 }
             }
         }
-        Ok(admitted)
+        Ok(())
+    }
+
+    /// Hash of an account, as credentials are remembered to belong to.
+    fn hash_of_account(&self, account: &HeaderValue) -> u64 {
+        self.hasher.hash_one(account.as_bytes()).max(1)
     }
 
     /// Learns whose credential it was, and tells the client how near it is to its limits.
     fn finish(&self, admitted: &Admitted<'_>, headers: &mut HeaderMap) {
         let Some((index, known)) = admitted.class else { return };
         if let (Some(account), Some(credential)) = (headers.get(ACCOUNT), admitted.credential) {
-            let account = self.hasher.hash_one(account.as_bytes()).max(1);
+            let account = self.hash_of_account(account);
             if self.accounts.get(credential) != Some(account) {
                 self.accounts.set(credential, account);
                 // What the credential was let in for counts for its account: a new one is no way around the limit.

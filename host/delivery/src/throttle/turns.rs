@@ -1,4 +1,4 @@
-//! Requests take turns: so many are answered at once, some wait, and the rest are refused.
+//! Requests that compute for long take turns, so that they leave processors to the others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How requests take turns.
+/// How many requests are answered at once, and how many wait.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnOptions {
     /// How many are answered at once.
@@ -17,7 +17,7 @@ pub struct TurnOptions {
     pub wait: Duration,
 }
 
-/// The turns of requests of one kind.
+/// The turns of a node.
 pub(super) struct Turns {
     options: TurnOptions,
     permits: Arc<Semaphore>,
@@ -41,13 +41,12 @@ impl Drop for Waiting<'_> {
 }
 
 impl Turns {
-    /// Counts in `refused` who had no turn.
-    pub(super) fn new(options: TurnOptions, refused: metrics::Counter) -> Self {
+    pub(super) fn new(options: TurnOptions) -> Self {
         Self {
             options,
             permits: Arc::new(Semaphore::new(options.at_once.max(1))),
             waiting: AtomicUsize::new(0),
-            refused,
+            refused: metrics::counter!("throttle_turns_refused_total"),
         }
     }
 
@@ -80,8 +79,7 @@ mod tests {
 
     #[tokio::test]
     async fn few_run_some_wait_and_the_rest_are_refused() {
-        let options = TurnOptions { at_once: 1, waiting_max: 1, wait: Duration::from_millis(20) };
-        let turns = Turns::new(options, metrics::Counter::noop());
+        let turns = Turns::new(TurnOptions { at_once: 1, waiting_max: 1, wait: Duration::from_millis(20) });
         let first = turns.take().await.expect("the only turn");
         let (second, third) = tokio::join!(turns.take(), turns.take());
         assert!(second.is_none(), "it waited for as long as it may");
