@@ -58,7 +58,8 @@ impl Demo {
         let file = match &self.operator_code_file {
             Some(file) => Some(file.clone()),
             None => {
-                let here = ["://127.0.0.1", "://localhost", "://[::1]"].iter().any(|host| url.contains(host));
+                let parsed: reqwest::Url = url.parse().with_context(|| format!("'{url}' is no URL"))?;
+                let here = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
                 Some(Config::default().node.data.join("secrets/operator_code"))
                     .filter(|file| here && file.exists())
             }
