@@ -185,6 +185,10 @@ impl wit::Guest for Component {
         Ok(rides.iter().map(ToString::to_string).collect())
     }
 
+    fn expire(ride_id: String) -> Result<(), wit::Refusal> {
+        Ok(service::expire(&region()?, ride(&ride_id)?)?)
+    }
+
     fn expired(days: u32) -> Result<Vec<String>, wit::Refusal> {
         let age = Millis::from_mins(i64::from(days) * 24 * 60);
         let expired = service::expired(&region()?, Ambient::now(), age)?;

@@ -237,6 +237,14 @@ pub fn expired(sql: &impl Sql, now: UtcMillis, age: Millis) -> Result<Vec<RideId
     Ok(sql::older_than(sql, before, EXPIRED_MAX)?)
 }
 
+/// Has a track count as expired, so that it is erased with the next timer.
+///
+/// # Errors
+/// When the database fails.
+pub fn expire(sql: &impl Sql, ride: RideId) -> Result<(), Refusal> {
+    Ok(sql::expire(sql, ride)?)
+}
+
 /// The rides of a tutor that have tracks, at most [`EXPIRED_MAX`].
 ///
 /// # Errors

@@ -175,6 +175,14 @@ pub fn older_than(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<Vec<R
     rows.iter().map(|row| row.parse(0)).collect()
 }
 
+/// Makes a track older than any that is kept.
+///
+/// # Errors
+/// When the database fails.
+pub fn expire(sql: &impl Sql, ride: RideId) -> Result<(), SqlError> {
+    sql.execute("UPDATE tracks SET touched_at_ms = 0 WHERE ride_id = ?1", &[Value::display(&ride)]).map(drop)
+}
+
 /// The rides of a tutor that have tracks.
 ///
 /// # Errors
