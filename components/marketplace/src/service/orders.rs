@@ -212,11 +212,5 @@ pub fn release_expired(sql: &impl Sql, moment: &Moment<'_>) -> Result<u32, Refus
 /// # Errors
 /// When the database fails.
 pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), Refusal> {
-    transaction(sql, |sql| {
-        sql::forget(sql, account)?;
-        if sql::other_products(sql, account, "")? > 0 {
-            sql::set_listed(sql, account, false)?;
-        }
-        Ok(())
-    })
+    transaction(sql, |sql| Ok(sql::forget(sql, account)?))
 }

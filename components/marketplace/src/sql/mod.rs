@@ -168,11 +168,17 @@ pub fn other_products(sql: &impl Sql, partner: AccountId, sku: &str) -> Result<u
     row.map_or(Ok(0), |row| row.uint(0))
 }
 
-/// Removes a tutor's cart.
+/// Removes an account's cart, and notes that its products, where it has some, are neither shown nor sold.
 ///
 /// # Errors
 /// When the database fails.
-pub fn forget(sql: &impl Sql, tutor: AccountId) -> Result<(), SqlError> {
-    sql.execute("DELETE FROM carts WHERE tutor_id = ?1", &[Value::display(&tutor)])?;
-    Ok(())
+pub fn forget(sql: &impl Sql, account: AccountId) -> Result<(), SqlError> {
+    let account = [Value::display(&account)];
+    sql.execute("DELETE FROM carts WHERE tutor_id = ?1", &account)?;
+    sql.execute(
+        "INSERT OR IGNORE INTO unlisted_partners (partner_id) \
+         SELECT partner_id FROM products WHERE partner_id = ?1 LIMIT 1",
+        &account,
+    )
+    .map(drop)
 }
