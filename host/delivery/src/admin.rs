@@ -149,6 +149,9 @@ impl Admin {
             }
             metrics::gauge!("component_permits_free", "component" => id.clone())
                 .set(component.permits_free as f64);
+            metrics::gauge!("component_instances", "component" => id.clone()).set(component.instances as f64);
+            metrics::counter!("component_instances_started_total", "component" => id.clone())
+                .absolute(component.instances_started);
             metrics::gauge!("component_instance_failures", "component" => id).set(component.traps as f64);
         }
         for (label, database) in &self.replicated {

@@ -310,6 +310,7 @@ impl AppBuilder {
         Ok(LoadedComponent {
             id: id.to_owned(),
             health: state.health(),
+            population: state.population(),
             lanes: Lanes::new(&self.limits),
             isolated: isolated.collect(),
             handler: ProxyHandler::new(state),
@@ -368,6 +369,10 @@ pub struct ComponentStatus {
     pub others_free: Vec<(String, usize)>,
     /// Instances that ended by a trap or at a limit.
     pub traps: u64,
+    /// Instances that live now.
+    pub instances: usize,
+    /// Instances that were started so far.
+    pub instances_started: u64,
 }
 
 impl App {
@@ -389,6 +394,8 @@ impl App {
             permits_free: c.lanes.free(Lane::Public),
             others_free: c.others_free(),
             traps: c.health.traps(),
+            instances: c.population.live(),
+            instances_started: c.population.started(),
         })
     }
 

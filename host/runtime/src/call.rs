@@ -8,6 +8,7 @@ use crate::Body;
 use crate::admission::{Admitted, Lane, Lanes};
 use crate::handler::{Handler, Health};
 use crate::isolated::{Isolated, IsolatedError};
+use crate::population::Population;
 use crate::route::Match;
 
 /// Why a request has no answer from its component.
@@ -36,6 +37,7 @@ pub enum CallError {
 pub(crate) struct LoadedComponent {
     pub(crate) id: String,
     pub(crate) health: Arc<Health>,
+    pub(crate) population: Arc<Population>,
     pub(crate) handler: Handler,
     pub(crate) lanes: Lanes,
     pub(crate) isolated: Vec<Isolated>,
@@ -57,6 +59,7 @@ impl LoadedComponent {
             });
         }
         let admitted = self.lanes.admit(lane).await.ok_or_else(full)?;
+        self.population.settled().await;
         self.handler.handle(admitted, request).await.map_err(|e| call_error(&self.id, &e))
     }
 

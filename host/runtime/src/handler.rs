@@ -17,6 +17,7 @@ use wasmtime_wasi_http::{p2, p3};
 use crate::admission::Admitted;
 use crate::engine::Limits;
 use crate::instance::{Grants, InstanceState};
+use crate::population::Population;
 
 /// Answers requests with instances of one component.
 pub(crate) type Handler = ProxyHandler<ComponentState>;
@@ -29,6 +30,7 @@ pub(crate) struct ComponentState {
     grants: Arc<Grants>,
     limits: Limits,
     health: Arc<Health>,
+    population: Arc<Population>,
 }
 
 /// What is known of a component's instances together.
@@ -51,13 +53,25 @@ impl ComponentState {
             Ok(service) => ProxyPre::P3(service),
             Err(p3_error) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(|_| p3_error)?),
         };
-        Ok(Self { engine: engine.clone(), pre: Arc::new(pre), grants, limits, health: Arc::default() })
+        Ok(Self {
+            engine: engine.clone(),
+            pre: Arc::new(pre),
+            grants,
+            limits,
+            health: Arc::default(),
+            population: Arc::default(),
+        })
     }
 
     /// The same, for instances that answer one request at a time.
     pub(crate) fn one_at_a_time(&self) -> Self {
         let limits = Limits { requests_per_instance_max: 1, ..self.limits };
-        Self { limits, ..self.clone() }
+        Self { limits, population: Arc::default(), ..self.clone() }
+    }
+
+    /// How many instances there are.
+    pub(crate) fn population(&self) -> Arc<Population> {
+        self.population.clone()
     }
 
     /// What is known of the instances together.
@@ -88,7 +102,11 @@ impl HandlerState for ComponentState {
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let proxy = self.pre.instantiate_async(&mut store).await?;
+        let starting = self.population.starting().await;
+        let proxy = tokio::time::timeout(self.limits.request_timeout, self.pre.instantiate_async(&mut store));
+        let proxy = proxy.await.map_err(|_| wasmtime::format_err!("an instance did not start in time"))??;
+        self.population.add();
+        drop(starting);
         Ok(Instance {
             store,
             proxy,
@@ -104,6 +122,7 @@ impl HandlerState for ComponentState {
                 limits: self.limits,
                 end_of_life: Instant::now() + self.limits.instance_lifetime,
                 health: self.health.clone(),
+                population: self.population.clone(),
             },
         })
     }
@@ -143,6 +162,7 @@ pub(crate) struct Worker {
     limits: Limits,
     end_of_life: Instant,
     health: Arc<Health>,
+    population: Arc<Population>,
 }
 
 impl WorkerState for Worker {
@@ -151,6 +171,8 @@ impl WorkerState for Worker {
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= self.limits.instance_reuse_max || Instant::now() >= self.end_of_life {
+            ShouldAccept::Never
+        } else if concurrent == 0 && total > 0 && self.population.may_spare_one() {
             ShouldAccept::Never
         } else if concurrent >= self.limits.requests_per_instance_max {
             ShouldAccept::No
@@ -174,6 +196,7 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<InstanceState>, result: Result<(), wasmtime::Error>) {
+        self.population.remove();
         if let Err(error) = result
             && !self.health.leaving.load(Ordering::Relaxed)
         {

@@ -20,6 +20,7 @@ mod interfaces;
 mod isolated;
 pub mod manifest;
 pub mod outbound;
+mod population;
 pub mod route;
 pub mod storage;
 pub mod variables;
