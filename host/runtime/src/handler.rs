@@ -170,9 +170,9 @@ impl WorkerState for Worker {
     type RequestData = Admitted;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= self.limits.instance_reuse_max || Instant::now() >= self.end_of_life {
-            ShouldAccept::Never
-        } else if concurrent == 0 && total > 0 && self.population.may_spare_one() {
+        let is_spent = total >= self.limits.instance_reuse_max || Instant::now() >= self.end_of_life;
+        let is_idle = concurrent == 0 && total > 0;
+        if is_spent || (is_idle && self.population.may_spare_one()) {
             ShouldAccept::Never
         } else if concurrent >= self.limits.requests_per_instance_max {
             ShouldAccept::No
