@@ -154,13 +154,16 @@ pub(crate) async fn insist(client: &Client, path: &str, body: &Value, key: &str)
     let started = Instant::now();
     let mut repeats = 0;
     loop {
-        match client.try_post(path, body, &[("idempotency-key", key)]).await {
-            Some(answer) if answer.status == 503 => {}
+        let said = match client.try_post(path, body, &[("idempotency-key", key)]).await {
+            Some(answer) if answer.status == 503 => answer.text,
             Some(answer) => return (answer, started.elapsed(), repeats),
-            None => {}
-        }
+            None => "the connection broke off".to_owned(),
+        };
         repeats += 1;
-        assert!(started.elapsed() < PATIENCE, "{path} was never answered");
+        assert!(
+            started.elapsed() < PATIENCE,
+            "{path} was never answered; the last of {repeats} times: {said}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
