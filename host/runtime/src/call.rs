@@ -59,7 +59,6 @@ impl LoadedComponent {
             });
         }
         let admitted = self.lanes.admit(lane).await.ok_or_else(full)?;
-        self.population.settled().await;
         self.handler.handle(admitted, request).await.map_err(|e| call_error(&self.id, &e))
     }
 

@@ -102,11 +102,9 @@ impl HandlerState for ComponentState {
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
-        let starting = self.population.starting().await;
         let proxy = tokio::time::timeout(self.limits.request_timeout, self.pre.instantiate_async(&mut store));
         let proxy = proxy.await.map_err(|_| wasmtime::format_err!("an instance did not start in time"))??;
         self.population.add();
-        drop(starting);
         Ok(Instance {
             store,
             proxy,

@@ -2,28 +2,21 @@
 //!
 //! `ProxyHandler` starts an instance for each request that comes while all others compute, and hands requests to them in turn. A
 //! start takes a while, in which more requests come: a burst makes many, and then each request meets a memory that the
-//! processors' caches have lost. So requests wait while an instance starts, and while there are more instances than can compute
-//! at once, one ends every now and then: if it was needed, another starts.
+//! processors' caches have lost. So while there are more instances than can compute at once, one ends every now and then.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{RwLock, RwLockWriteGuard};
-
-/// How long a number of instances stays before one of them ends. Where it was needed, this costs a start each time: about a
-/// millisecond.
-const SETTLED_AFTER: Duration = Duration::from_secs(1);
-
-/// How long requests wait for an instance that is starting.
-const START_TAKES_AT_MOST: Duration = Duration::from_millis(100);
+/// How long a number of instances stays before one of them ends. Where it was needed, this costs a start each time: milliseconds
+/// for the request that has to wait for it, so not as often as one request in a hundred.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// The instances of one component that answer requests of one kind.
 pub(crate) struct Population {
     live: AtomicUsize,
     started: AtomicU64,
-    starting: RwLock<()>,
     changed_at: Mutex<Instant>,
     /// So many instances stay: one for each processor, and one that is free meanwhile.
     kept: usize,
@@ -40,7 +33,6 @@ impl Population {
         Self {
             live: AtomicUsize::new(0),
             started: AtomicU64::new(0),
-            starting: RwLock::new(()),
             changed_at: Mutex::new(Instant::now()),
             kept,
         }
@@ -54,19 +46,6 @@ impl Population {
     /// Instances that were started so far.
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
-    }
-
-    /// Waits until no instance is starting, if it does not take long.
-    pub(crate) async fn settled(&self) {
-        if self.starting.try_read().is_err() {
-            // Either way the request goes on: with the new instance, or without.
-            drop(tokio::time::timeout(START_TAKES_AT_MOST, self.starting.read()).await);
-        }
-    }
-
-    /// Until it is dropped, an instance is starting.
-    pub(crate) async fn starting(&self) -> RwLockWriteGuard<'_, ()> {
-        self.starting.write().await
     }
 
     /// An instance has started.
@@ -101,7 +80,7 @@ impl Population {
 mod tests {
     use std::time::Instant;
 
-    use super::{Population, SETTLED_AFTER, START_TAKES_AT_MOST};
+    use super::{Population, SETTLED_AFTER};
 
     fn aged(population: &Population) {
         let long_ago = Instant::now().checked_sub(SETTLED_AFTER).expect("the machine is up for that long");
@@ -123,20 +102,5 @@ mod tests {
         assert!(!population.may_spare_one(), "another ends already");
         population.remove();
         assert_eq!((population.live(), population.started()), (3, 4));
-    }
-
-    #[tokio::test]
-    async fn requests_wait_for_a_start_and_not_for_one_that_hangs() {
-        let population = Population::default();
-        let start = population.starting().await;
-        let mut waiting = std::pin::pin!(population.settled());
-        assert!(futures::poll!(&mut waiting).is_pending());
-        drop(start);
-        assert!(futures::poll!(&mut waiting).is_ready());
-
-        let _hangs = population.starting().await;
-        let begun = Instant::now();
-        population.settled().await;
-        assert!(begun.elapsed() >= START_TAKES_AT_MOST);
     }
 }
