@@ -58,8 +58,7 @@ impl Demo {
         let file = match &self.operator_code_file {
             Some(file) => Some(file.clone()),
             None => {
-                let parsed: reqwest::Url = url.parse().with_context(|| format!("'{url}' is no URL"))?;
-                let here = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+                let here = is_of_this_machine(&url)?;
                 Some(Config::default().node.data.join("secrets/operator_code"))
                     .filter(|file| here && file.exists())
             }
@@ -93,5 +92,32 @@ impl Demo {
             cluster.stop();
         }
         outcome
+    }
+}
+
+/// Whether a URL's host is this machine, which the operators' code of its own node may be sent to.
+fn is_of_this_machine(url: &str) -> anyhow::Result<bool> {
+    let parsed: reqwest::Url = url.parse().with_context(|| format!("'{url}' is no URL"))?;
+    Ok(matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_this_machine;
+
+    #[test]
+    fn a_host_is_this_machine_by_its_whole_name() {
+        for (url, expected) in [
+            ("http://127.0.0.1:3000", true),
+            ("https://localhost", true),
+            ("http://[::1]:3000/", true),
+            ("http://localhost.example", false),
+            ("http://127.0.0.1.example:3000", false),
+            ("http://localhost@example.org", false),
+            ("http://example.org/?next=http://localhost", false),
+        ] {
+            assert_eq!(is_of_this_machine(url).expect(url), expected, "{url}");
+        }
+        assert!(is_of_this_machine("localhost").is_err(), "a name alone is no URL");
     }
 }
