@@ -5,8 +5,8 @@ use petwalker_seal::SealKey;
 use petwalker_store::{NativeDatabase, OwnersEvent, Sql as _, read_after};
 
 use super::{
-    Batch, Receipt, Refusal, begin, erase, expect, expired, ingest, key_of, marks_of, points_after, progress,
-    put_mark, remove_mark, route, settle, take_over,
+    Batch, Receipt, Refusal, begin, erase, expect, expire, expired, ingest, key_of, marks_of, points_after,
+    progress, put_mark, remove_mark, route, settle, take_over,
 };
 use crate::domain::{CHUNK_POINTS, Circle, Mark, MarkKind, TrackPoint, Verdict};
 use crate::sql::Keeper;
@@ -127,6 +127,15 @@ fn a_track_is_erased_when_asked_or_old() {
 }
 
 /// The standby has what the events told, and what the device sends again makes it whole.
+#[test]
+fn a_track_that_expired_stays_so_whatever_comes() {
+    let (sql, [ride, _]) = setting();
+    append(&sql, batch(ride, 1..=2)).expect("stored");
+    expire(&sql, ride).expect("marked");
+    append(&sql, batch(ride, 3..=4)).expect("stored");
+    assert_eq!(expired(&sql, NOW, Millis::from_mins(60)).expect("read"), [ride]);
+}
+
 #[test]
 fn a_standby_goes_on_where_the_owner_stopped() {
     let (owner, [ride, _]) = setting();

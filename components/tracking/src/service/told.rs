@@ -206,7 +206,7 @@ fn tell_each(sql: &impl Sql, moment: &mut Moment<'_>, rides: &[RideId]) -> Resul
         };
         // Told by somebody else, or erased, since it was found.
         let Some(mut track) = track.filter(|track| track.told.lacking_since().is_some()) else { continue };
-        let then = track.touched_at;
+        let then = if track.touched_at == sql::EXPIRED { moment.now } else { track.touched_at };
         tell(
             sql,
             &mut Moment { now: then, entropy: &mut *moment.entropy },

@@ -71,7 +71,10 @@ fn told(ride: RideId, row: &Row) -> Result<Told, SqlError> {
     Ok(Told::new(row.uint(5)?, since, marks))
 }
 
-/// Keeps a track.
+/// When a track was changed last that has [`expire`]d: before any that is kept.
+pub const EXPIRED: UtcMillis = UtcMillis::new(0);
+
+/// Keeps a track. One that has [`expire`]d stays so.
 ///
 /// # Errors
 /// When the database fails.
@@ -82,7 +85,7 @@ pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Resul
         "INSERT INTO tracks (ride_id, progress, tail, touched_at_ms, tutor_id, seal_key, told_bytes, \
          untold_since_ms, told_in) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
          ON CONFLICT (ride_id) DO UPDATE SET progress = excluded.progress, tail = excluded.tail, \
-         touched_at_ms = excluded.touched_at_ms, tutor_id = excluded.tutor_id, seal_key = excluded.seal_key, \
+         touched_at_ms = iif(touched_at_ms = ?10, touched_at_ms, excluded.touched_at_ms), tutor_id = excluded.tutor_id, seal_key = excluded.seal_key, \
          told_bytes = excluded.told_bytes, untold_since_ms = excluded.untold_since_ms, told_in = excluded.told_in",
         &[
             Value::display(&ride),
@@ -94,6 +97,7 @@ pub fn keep(sql: &impl Sql, now: UtcMillis, ride: RideId, track: Track) -> Resul
             Value::Integer(i64::try_from(track.told.bytes()).unwrap_or(i64::MAX)),
             track.told.lacking_since().into(),
             Value::Blob(told_in),
+            EXPIRED.into(),
         ],
     )
     .map(drop)
@@ -175,12 +179,16 @@ pub fn older_than(sql: &impl Sql, before: UtcMillis, limit: u32) -> Result<Vec<R
     rows.iter().map(|row| row.parse(0)).collect()
 }
 
-/// Makes a track older than any that is kept.
+/// Makes a track older than any that is kept, for good.
 ///
 /// # Errors
 /// When the database fails.
 pub fn expire(sql: &impl Sql, ride: RideId) -> Result<(), SqlError> {
-    sql.execute("UPDATE tracks SET touched_at_ms = 0 WHERE ride_id = ?1", &[Value::display(&ride)]).map(drop)
+    sql.execute(
+        "UPDATE tracks SET touched_at_ms = ?2 WHERE ride_id = ?1",
+        &[Value::display(&ride), EXPIRED.into()],
+    )
+    .map(drop)
 }
 
 /// The rides of a tutor that have tracks.

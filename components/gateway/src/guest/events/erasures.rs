@@ -85,14 +85,15 @@ struct Facts {
     tutor_id: Option<String>,
 }
 
-/// Has the timer erase the tracks of walks that these events end and whose tutors were erased meanwhile. Not here: photos may be in
-/// a store that is away, and the events of everybody would wait for it. What comes again changes nothing.
-pub fn ended(events: &[Envelope]) -> Outcome<()> {
+/// Erases the tracks of walks that these events end and whose tutors were erased meanwhile. One that cannot be erased now, such as
+/// where its photos are in a store that is away, is left to the timer: the events of everybody would wait for it. What comes again
+/// changes nothing.
+pub async fn ended(events: &[Envelope]) -> Outcome<()> {
     for event in events.iter().filter(|event| ends_a_walk(&event.event_type)) {
         let facts: Facts = event.facts().map_err(|e| Problem::new("malformed", e.to_string()))?;
         let Some(tutor_id) = facts.tutor_id else { continue };
         match accounts::seal_key(&tutor_id) {
-            Ok(None) => routes::expire(&event.stream_id)?,
+            Ok(None) => erase_or_expire(&event.stream_id).await?,
             // Who is not known here, or not yet, was not erased.
             Ok(Some(_)) => {}
             Err(refusal) if refusal.code == accounts::RefusalCode::NotFound => {}
@@ -100,6 +101,12 @@ pub fn ended(events: &[Envelope]) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+async fn erase_or_expire(ride: &str) -> Outcome<()> {
+    let Err(problem) = marks::erase_all(ride).await else { return Ok(()) };
+    eprintln!("the track of ride {ride} is left to the timer: {}", problem.detail);
+    Ok(routes::expire(ride)?)
 }
 
 fn ends_a_walk(event_type: &str) -> bool {

@@ -50,7 +50,7 @@ pub async fn consume(body: &Bytes) -> Outcome<Response> {
     let billed = bills::consume(&stream, &events).await;
     let told = notices::consume(&stream, &events).await;
     let counted = figures::consume(&region, &stream, &events).await;
-    erasures::ended(&events)?;
+    erasures::ended(&events).await?;
     let reached = billed?.min(told?).min(counted?);
     // What happens on a track was told with the point that it happened at.
     let changes = events.iter().filter(|event| !event.event_type.starts_with("track."));
