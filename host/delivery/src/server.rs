@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,11 +186,12 @@ impl Listener {
     /// Serves until `stop` turns true, then lets what was accepted finish within `grace`.
     pub async fn serve<S, F>(self, service: S, mut stop: watch::Receiver<bool>, grace: Duration)
     where
-        S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+        S: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
         let door = Door::new(&self.limits, self.status.clone());
         let (open, mut all_closed) = mpsc::channel::<()>(1);
+        let service: Service = Arc::new(move |request, peer| Box::pin(service(request, peer)));
         let serving = Serving {
             builder: connection_builder(),
             tls: self.tls,
@@ -320,22 +321,24 @@ fn connection_builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// What answers a request. Of no type of the caller's: then all that serves a connection is compiled once, here, and not in each
+/// crate that has a listener. The answer is on the heap, and gone once it is sent: a connection keeps room for what is answered as
+/// long as it is open.
+type Service = Arc<dyn Fn(Request<Incoming>, SocketAddr) -> Answer + Send + Sync>;
+type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
 /// What the connections of a listener share.
-struct Serving<S> {
+struct Serving {
     builder: auto::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     patience: Patience,
     stop: watch::Receiver<bool>,
-    service: S,
+    service: Service,
     /// Closed with the last connection.
     _open: mpsc::Sender<()>,
 }
 
-impl<S, F> Serving<S>
-where
-    S: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
+impl Serving {
     async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, entry: Entry) {
         // Without it a small answer waits for the peer's delayed acknowledgement, about 40 ms.
         if let Err(error) = stream.set_nodelay(true) {
@@ -373,8 +376,7 @@ where
         let (service, active) = (self.service.clone(), activity.clone());
         let service = service_fn(move |request| {
             let exchange = active.begin();
-            // On the heap, and gone with the answer: a connection keeps room for what is answered as long as it is open.
-            let answer = Box::pin(service(request, peer));
+            let answer = service(request, peer);
             async move {
                 let answer = answer.await;
                 Ok::<_, Infallible>(answer.map(|body| WatchedBody::new(body, exchange)))

@@ -24,6 +24,7 @@ use crate::manifest::{self, Manifest};
 use crate::outbound::{HostPattern, InProcess};
 use crate::route::{Pattern, Routes};
 use crate::storage::Storage;
+use crate::turnstile::Turnstile;
 use crate::variables::{self, MissingVariable};
 
 /// Why an application did not load.
@@ -312,6 +313,7 @@ impl AppBuilder {
             health: state.health(),
             population: state.population(),
             lanes: Lanes::new(&self.limits),
+            turnstile: Turnstile::for_processors(),
             isolated: isolated.collect(),
             handler: ProxyHandler::new(state),
         })

@@ -10,6 +10,7 @@ use crate::handler::{Handler, Health};
 use crate::isolated::{Isolated, IsolatedError};
 use crate::population::Population;
 use crate::route::Match;
+use crate::turnstile::Turnstile;
 
 /// Why a request has no answer from its component.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,7 @@ pub(crate) struct LoadedComponent {
     pub(crate) population: Arc<Population>,
     pub(crate) handler: Handler,
     pub(crate) lanes: Lanes,
+    pub(crate) turnstile: Arc<Turnstile>,
     pub(crate) isolated: Vec<Isolated>,
 }
 
@@ -59,6 +61,11 @@ impl LoadedComponent {
             });
         }
         let admitted = self.lanes.admit(lane).await.ok_or_else(full)?;
+        let _pass = match lane {
+            Lane::Public => Some(self.turnstile.pass().await),
+            // The node's own never wait for strangers.
+            Lane::Internal | Lane::Held => None,
+        };
         self.handler.handle(admitted, request).await.map_err(|e| call_error(&self.id, &e))
     }
 

@@ -23,6 +23,7 @@ pub mod outbound;
 mod population;
 pub mod route;
 pub mod storage;
+mod turnstile;
 pub mod variables;
 
 pub use admission::{IsolationOptions, Lane};
